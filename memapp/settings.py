@@ -1,0 +1,129 @@
+"""One frozen settings object. Arguments win over the environment, that over the file, that over defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import platformdirs
+
+from memapp.errors import UsageError
+
+APP = "memapp"
+
+
+def data_dir() -> Path:
+    """The user's data directory for memapp; `MEMAPP_HOME` moves it."""
+    home = os.environ.get("MEMAPP_HOME")
+    return Path(home) if home else Path(platformdirs.user_data_dir(APP))
+
+
+def default_store() -> str:
+    """Where memory lives when nobody says otherwise."""
+    return str(data_dir() / "memory.db")
+
+
+def default_config() -> Path:
+    """The settings file that is read when it exists."""
+    home = os.environ.get("MEMAPP_HOME")
+    return (Path(home) if home else Path(platformdirs.user_config_dir(APP))) / "config.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that can be set. Field names are the keys of the file and, as MEMAPP_NAME, of the environment."""
+
+    layers: tuple[str, ...] = ("lexical", "dense")
+    """Layers that recall asks when a call names none."""
+    k: int = 5
+    """Passages handed to the model."""
+    passage_tokens: int = 200
+    """Budget of one passage, in tokens of the embedder."""
+    record_tokens: int = 400
+    """A record of a JSONL file up to this long stays one passage."""
+    dense_index: str = "auto"
+    """auto, flat, sq8, fp16, ivf or hnsw; auto is flat up to `dense_exact` vectors, then ivf."""
+    dense_exact: int = 300_000
+    """Vectors up to which search is exact."""
+    model: str = ""
+    """Name of the chat model in the catalog; empty is the one chosen by `memapp models use`."""
+    context_tokens: int = 4096
+    """Window of the chat model: prompt and answer together."""
+    answer_tokens: int = 192
+    """Longest answer."""
+    temperature: float = 0.0
+    """0 is greedy, so that the same question has the same answer."""
+    top_p: float = 1.0
+    threads: int = 0
+    """CPU threads of models; 0 is one per core."""
+    gpu_layers: int = -1
+    """Model layers on the GPU; -1 lets device.py choose."""
+    busy_seconds: float = 60.0
+    """How long a write waits for another process."""
+    max_file_mb: int = 512
+    """Larger files are refused."""
+    max_expanded_mb: int = 1024
+    """Archives (DOCX, EPUB) that unpack to more are refused."""
+    max_record_mb: int = 16
+    """Longer lines or records are refused one by one."""
+
+
+def load(
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    **arguments: Any,
+) -> Settings:
+    """The settings of this run.
+
+    `arguments` that are None are not set. Raises UsageError for an unknown key, a value of the
+    wrong type, or a `config` that is named but cannot be read.
+    """
+    settings = Settings()
+    path = config or default_config()
+    if config is not None or path.is_file():
+        settings = _apply(settings, _read(path), str(path))
+    prefix = f"{APP.upper()}_"
+    environment = os.environ if environment is None else environment
+    names = {f.name for f in fields(Settings)}
+    found = {
+        key.removeprefix(prefix).lower(): value
+        for key, value in environment.items()
+        if key.startswith(prefix) and key.removeprefix(prefix).lower() in names
+    }
+    settings = _apply(settings, found, "the environment")
+    given = {key: value for key, value in arguments.items() if value is not None}
+    return _apply(settings, given, "the arguments")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"The settings file {path} cannot be read: {error}.", "Correct it or name another.") from error
+
+
+def _apply(settings: Settings, values: Mapping[str, Any], origin: str) -> Settings:
+    hints = get_type_hints(Settings)
+    changes: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in hints:
+            raise UsageError(f"{origin} sets '{key}', which memapp does not know.", f"Known: {', '.join(hints)}.")
+        changes[key] = _convert(key, value, hints[key], origin)
+    return replace(settings, **changes)
+
+
+def _convert(key: str, value: Any, hint: Any, origin: str) -> Any:
+    try:
+        if get_origin(hint) is tuple:
+            items = value.split(",") if isinstance(value, str) else value
+            return tuple(get_args(hint)[0](item).strip() for item in items)
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise TypeError
+        return hint(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{origin} sets {key} to {value!r}.", f"It must be of type {hint.__name__}.") from error

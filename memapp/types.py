@@ -1,0 +1,423 @@
+"""The values that travel between memapp's modules. All are frozen; none does any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+Metadata = Mapping[str, Any]
+
+
+# What is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Marks where a heading or a page of a document begins; it lasts until the next one."""
+
+    start: int
+    """Offset into the document's text, in characters."""
+    heading: str = ""
+    page: int | None = None
+    """Counted from 1; None where the format has no pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The characters [start, end) of a document's text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One readable thing: a file, a record of a JSONL file, an e-mail, a chat."""
+
+    id: str
+    """Unique in its namespace; the same id with other text replaces the document."""
+    title: str
+    text: str
+    source: str = ""
+    """Path or URI that it was read from; empty for text that a program added."""
+    media_type: str = "text/plain"
+    metadata: Metadata = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a document that is recalled, read and cited as one."""
+
+    id: int
+    """Given by the store, never given twice."""
+    document: str
+    title: str
+    text: str
+    start: int
+    end: int
+    """The passage is document.text[start:end]."""
+    ordinal: int = 0
+    heading: str = ""
+    page: int | None = None
+    source: str = ""
+    metadata: Metadata = field(default_factory=dict)
+
+    @property
+    def content(self) -> str:
+        """What the layers index: title, newline, text."""
+        return f"{self.title}\n{self.text}" if self.title else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the log: the passages [first, last] came or went."""
+
+    position: int
+    """Counts from 1 over all namespaces, without reuse."""
+    kind: Literal["insert", "forget"]
+    first: int
+    last: int
+
+
+# What is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question of a conversation and the answer that it got."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question in the forms that layers need."""
+
+    text: str
+    vector: Vectors | None = None
+    """Unit length, shape (dimension,); None when no layer asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one layer says of one passage; larger is better, comparable within that layer only."""
+
+    passage: int
+    value: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerShare:
+    """One layer's part in a hit."""
+
+    layer: str
+    rank: int
+    score: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A recalled passage."""
+
+    rank: int
+    score: float
+    """The fused score, in [0, 1]."""
+    passage: Passage
+    shares: tuple[LayerShare, ...] = ()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers that found the passage."""
+        return tuple(share.layer for share in self.shares)
+
+    @property
+    def why(self) -> str:
+        """One line on how the passage was found."""
+        return "; ".join(
+            f"{share.layer} #{share.rank} ({share.score:.3f}{', ' + share.why if share.why else ''})"
+            for share in self.shares
+        )
+
+
+# What the model is told, and what it says
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen, and when to stop."""
+
+    max_tokens: int = 192
+    temperature: float = 0.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    """Generation ends before the first of these strings."""
+    schema: Mapping[str, Any] | None = None
+    """A JSON schema that the output must match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text of one or more generated tokens, complete characters only."""
+
+    text: str
+    logprob: float = 0.0
+    """Sum over the tokens in it, natural logarithm."""
+    tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last thing that an engine's stream yields."""
+
+    reason: Literal["stop", "length", "cancelled"]
+    prompt_tokens: int
+    generated_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Streamed text of an answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The passages that the answer will be written from; comes before the first token."""
+
+    hits: tuple[Hit, ...]
+    question: str
+    """The question as it was searched for, follow-ups resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A span of a passage that supports a sentence of the answer."""
+
+    n: int
+    """The number that stands in the answer as [n]."""
+    document: str
+    title: str
+    text: str
+    start: int
+    end: int
+    """The text is document.text[start:end]."""
+    passage: int = 0
+    source: str = ""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token counts of one answer."""
+
+    prompt: int = 0
+    generated: int = 0
+    context: int = 0
+    """The size of the model's window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer with its evidence."""
+
+    question: str
+    text: str
+    citations: tuple[Citation, ...] = ()
+    confidence: float = 0.0
+    """In [0, 1]."""
+    abstained: bool = False
+    """True when memory does not hold an answer; `hits` are then the nearest passages."""
+    hits: tuple[Hit, ...] = ()
+    tokens: Tokens = Tokens()
+    timing_ms: Mapping[str, float] = field(default_factory=dict)
+    dropped: tuple[int, ...] = ()
+    """Ranks of the hits that did not fit into the model's window."""
+    finish: Literal["stop", "length", "cancelled"] = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of a stream, with the whole answer."""
+
+    answer: Answer
+
+
+Event = Recalled | Token | Citation | Done
+
+
+# What was done
+
+
+ItemState = Literal["added", "updated", "unchanged", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What became of one document, or of one file that could not be read."""
+
+    source: str
+    state: ItemState
+    document: str = ""
+    passages: int = 0
+    reason: str = ""
+    """Why it failed, with what to do; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingest did, item by item."""
+
+    items: tuple[Item, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Where the time went: read, embed, commit, layers, total."""
+    interrupted: bool = False
+
+    def _of(self, *states: ItemState) -> tuple[Item, ...]:
+        return tuple(item for item in self.items if item.state in states)
+
+    @property
+    def added(self) -> tuple[Item, ...]:
+        """New documents and new versions of known ones."""
+        return self._of("added", "updated")
+
+    @property
+    def unchanged(self) -> tuple[Item, ...]:
+        """Documents that were remembered already, word for word."""
+        return self._of("unchanged")
+
+    @property
+    def failed(self) -> tuple[Item, ...]:
+        """Items that did not go in, each with its reason."""
+        return self._of("failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One item that a reader could not turn into a document."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of one check of `verify` or `doctor`."""
+
+    name: str
+    ok: bool
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReport:
+    """What a forget removed."""
+
+    documents: tuple[str, ...]
+    passages: int
+    layers: Mapping[str, int]
+    """Passages that each layer dropped."""
+    turns: int = 0
+    """Chat answers that quoted them and were erased with them."""
+    checks: tuple[Check, ...] = ()
+    """Filled when a proof was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long piece of work has come."""
+
+    stage: str
+    done: int
+    total: int | None
+    """None while it is not known."""
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """A remembered document without its text."""
+
+    id: str
+    title: str
+    source: str
+    media_type: str
+    passages: int
+    characters: int
+    added: str
+    """ISO 8601, UTC."""
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One change as a person reads it."""
+
+    position: int
+    at: str
+    kind: Literal["insert", "forget"]
+    document: str
+    """Empty once the document is forgotten: the log keeps that it was, not what it was."""
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStats:
+    """The state of one layer."""
+
+    name: str
+    cursor: int
+    """The last change that it reflects."""
+    passages: int
+    bytes: int
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """One turn of a kept chat session."""
+
+    id: int
+    session: str
+    question: str
+    answer: str
+    at: str
+    citations: tuple[Citation, ...] = ()
+    erased: bool = False
+    """True when the answer went because a document that it cites was forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a namespace holds."""
+
+    namespace: str
+    documents: int
+    passages: int
+    characters: int
+    changes: int
+    bytes: int
+    embedder: str
+    layers: tuple[LayerStats, ...]
