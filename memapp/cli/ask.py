@@ -1,0 +1,225 @@
+"""The commands that ask memory: search, ask, batch, chat."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memapp.cli import output
+from memapp.cli.options import (
+    INTERRUPTED,
+    Json,
+    K,
+    Layers,
+    Options,
+    interruptible,
+    layer_names,
+    memory_of,
+    options,
+)
+from memapp.cli.progress import bar
+from memapp.types import Answer, Citation, Done, Event, Hit, Passage, Recalled, Token
+
+if TYPE_CHECKING:
+    from memapp.memory import Memory
+
+Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What to look for, in your own words.")]
+
+
+def search(
+    context: typer.Context,
+    question: Question,
+    k: K = None,
+    layers: Layers = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show each layer's part in each passage.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find the passages that fit a question."""
+    with memory_of(context) as memory:
+        result = memory.search(question, k, layers=layer_names(layers))
+        if as_json:
+            from memapp.records import search_record
+
+            output.out_json(search_record(result))
+            return
+        for hit in result.hits:
+            _print_hit(hit, question, explain)
+        given = options(context)
+        if not result.hits:
+            given.note(_nothing(memory))
+            return
+    parts = output.milliseconds(result.timing_ms)
+    total = result.timing_ms.get("total", 0.0)
+    given.note(f"{output.plural(len(result.hits), 'passage')} in {total:.0f} ms" + (f" ({parts})" if parts else ""))
+
+
+def ask(
+    context: typer.Context,
+    question: Question,
+    k: K = None,
+    layers: Layers = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question from memory, with its sources."""
+    given = options(context)
+    with memory_of(context) as memory, interruptible() as cancel:
+        events = memory.stream(question, k, layers=layer_names(layers), cancel=cancel)
+        answer = _drain(events) if as_json else _print_stream(events, given)
+    if as_json:
+        from memapp.records import answer_record
+
+        output.out_json(answer_record(answer))
+    else:
+        _print_evidence(answer, given)
+    if answer.finish == "cancelled":
+        given.note("Interrupted; the answer above is as far as it came.")
+        raise typer.Exit(INTERRUPTED)
+
+
+def batch(
+    context: typer.Context,
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help='Lines of {"id", "question"}.')],
+    out: Annotated[Path, typer.Option("--out", metavar="ANSWERS.jsonl", help="Where the records go, in order.")],
+    k: K = None,
+    layers: Layers = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what an earlier run wrote.")] = False,
+    search_only: Annotated[bool, typer.Option("--search-only", help="Recall passages, write no answers.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Answer a file of questions, one record each."""
+    given = options(context)
+    names = layer_names(layers)
+    with memory_of(context) as memory, interruptible() as cancel, bar(given) as progress:
+        report = memory.batch(
+            questions, out, k=k, layers=names, resume=resume, search_only=search_only, progress=progress, cancel=cancel
+        )
+    for failure in _failures(out) if report.failed else ():
+        output.err(failure)
+    if as_json:
+        output.out_json(report)
+    skipped = f", {report.skipped:,} were there already" if report.skipped else ""
+    given.note(f"{report.done:,} done, {report.failed:,} failed{skipped}; written to {output.one_line(str(out))}.")
+    if report.interrupted:
+        given.note("Interrupted; what is written stays. The same command with --resume goes on.")
+        raise typer.Exit(INTERRUPTED)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def chat(
+    context: typer.Context,
+    session: Annotated[
+        str | None, typer.Option("--session", metavar="NAME", help="Open or start this session.")
+    ] = None,
+) -> None:
+    """Talk with memory in the terminal."""
+    from memapp import tui
+
+    with memory_of(context, create=True) as memory:
+        tui.run(memory, session=session)
+
+
+def place(passage: Passage | Citation) -> str:
+    """Where a passage stands: source and page, as far as known."""
+    parts = [output.one_line(passage.source)] if passage.source else []
+    if passage.page is not None:
+        parts.append(f"p. {passage.page}")
+    return ", ".join(parts)
+
+
+def _print_hit(hit: Hit, question: str, explain: bool) -> None:
+    title = output.one_line(hit.passage.title) or hit.passage.document
+    where = place(hit.passage)
+    output.out(f"{hit.rank:>2}  {hit.score:.3f}  {title}" + (f"  ({where})" if where else ""))
+    text = output.paragraph(output.snippet(hit.passage.text, question), indent=4)
+    output.out(output.emphasised(text, question) if output.colourful() else text)
+    if explain:
+        for share in hit.shares:
+            why = f"  {output.one_line(share.why)}" if share.why else ""
+            output.out(f"    - {share.layer}: rank {share.rank}, score {share.score:.4f}{why}")
+
+
+def _nothing(memory: Memory) -> str:
+    if memory.stats().documents:
+        return "Nothing found."
+    return "Memory is empty. Feed it with: memapp ingest PATH"
+
+
+def _drain(events: Iterator[Event]) -> Answer:
+    for event in events:
+        if isinstance(event, Done):
+            return event.answer
+    raise RuntimeError("the stream of an answer ended without Done")
+
+
+def _print_stream(events: Iterator[Event], given: Options) -> Answer:
+    """Prints the answer as it comes and returns it whole."""
+    waiting = _Waiting(given)
+    waiting.show("Recalling ...")
+    try:
+        for event in events:
+            match event:
+                case Recalled(hits=hits):
+                    waiting.show(f"Reading {output.plural(len(hits), 'passage')} ...")
+                case Token(text=text):
+                    waiting.clear()
+                    output.out(output.plain(text), end=False)
+                case Done(answer=answer):
+                    output.out()
+                    return answer
+    finally:
+        waiting.clear()
+    raise RuntimeError("the stream of an answer ended without Done")
+
+
+class _Waiting:
+    """One line on a terminal's standard error that says what is waited for, until the answer begins."""
+
+    def __init__(self, given: Options) -> None:
+        self._on = not given.quiet and sys.stderr is not None and sys.stderr.isatty()
+        self._shown = threading.Event()
+
+    def show(self, text: str) -> None:
+        if self._on:
+            typer.echo(f"\r\x1b[K{text}", nl=False, err=True)
+            self._shown.set()
+
+    def clear(self) -> None:
+        if self._shown.is_set():
+            typer.echo("\r\x1b[K", nl=False, err=True)
+            self._shown.clear()
+
+
+def _print_evidence(answer: Answer, given: Options) -> None:
+    for citation in answer.citations:
+        where = place(citation)
+        title = output.one_line(citation.title) or citation.document
+        output.out(f"[{citation.n}] {title}" + (f" ({where})" if where else ""))
+        output.out(output.paragraph(output.one_line(citation.text), indent=4))
+    if answer.abstained and answer.hits:
+        given.note("Memory does not seem to hold the answer. Nearest:")
+        for hit in answer.hits:
+            given.note(f"  {output.one_line(hit.passage.title) or hit.passage.document}")
+    if answer.dropped:
+        given.note(f"Did not fit into the model's window: passages {', '.join(map(str, answer.dropped))}.")
+    if answer.finish == "length":
+        given.note("The answer reached its longest length; the setting answer_tokens allows more.")
+    tokens = answer.tokens
+    given.note(
+        f"confidence {answer.confidence:.2f}; {tokens.prompt} + {tokens.generated} of {tokens.context} tokens; "
+        f"{answer.timing_ms.get('total', 0.0) / 1000:.1f} s"
+    )
+
+
+def _failures(out: Path) -> Iterator[str]:
+    with out.open(encoding="utf-8") as file:
+        for line in file:
+            answer = json.loads(line)
+            if "error" in answer:
+                yield f"failed  {output.one_line(str(answer.get('id')))}: {output.one_line(str(answer['error']))}"
