@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from memapp.types import (
     Change,
@@ -19,8 +19,10 @@ from memapp.types import (
     Query,
     Sampling,
     Score,
-    Vectors,
 )
+
+if TYPE_CHECKING:
+    from memapp.types import Vectors
 
 
 @dataclass(frozen=True, slots=True)
