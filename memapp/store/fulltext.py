@@ -1,0 +1,83 @@
+"""The store's own full-text index: SQLite FTS5, one contentless table a namespace.
+
+It changes in the transaction of the passages that it indexes, so it can never lag behind them. The
+index keeps no text, only words with positions; `fold` and the Porter stemmer make the words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from memapp.store.terms import fold
+
+TITLE_WEIGHT, TEXT_WEIGHT = 1.0, 1.0
+
+Row = tuple[int, str, str]
+"""Passage id, title, text."""
+
+
+def table(namespace: int) -> str:
+    """Name of the namespace's table; a namespace is a number here, so nothing can be injected."""
+    return f"fulltext_{namespace:d}"
+
+
+def create(connection: sa.Connection, namespace: int) -> None:
+    """Makes the index of a namespace unless it exists."""
+    name = table(namespace)
+    if connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).first():
+        return
+    connection.exec_driver_sql(
+        f"CREATE VIRTUAL TABLE {name} USING fts5"
+        "(title, text, content='', tokenize='porter unicode61 remove_diacritics 2')"
+    )
+
+
+def drop(connection: sa.Connection, namespace: int) -> None:
+    """Removes the index of a namespace."""
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table(namespace)}")
+
+
+def insert(connection: sa.Connection, namespace: int, rows: Iterable[Row]) -> None:
+    """Adds passages."""
+    folded = [(id, fold(title), fold(text)) for id, title, text in rows]
+    if folded:
+        connection.exec_driver_sql(f"INSERT INTO {table(namespace)}(rowid, title, text) VALUES (?, ?, ?)", folded)
+
+
+def delete(connection: sa.Connection, namespace: int, rows: Iterable[Row]) -> None:
+    """Removes passages, down to the bytes of their words.
+
+    The text must be what was inserted, because a contentless index keeps none. FTS5 only marks
+    deleted words as such; `optimize` writes the index anew without them, and secure_delete, which
+    every connection sets, zeroes the pages that this frees.
+    """
+    name = table(namespace)
+    folded = [(id, fold(title), fold(text)) for id, title, text in rows]
+    if folded:
+        connection.exec_driver_sql(f"INSERT INTO {name}({name}, rowid, title, text) VALUES ('delete', ?, ?, ?)", folded)
+        connection.exec_driver_sql(f"INSERT INTO {name}({name}) VALUES ('optimize')")
+
+
+def search(connection: sa.Connection, namespace: int, match: str, k: int) -> list[tuple[int, float]]:
+    """The k best passages by BM25 (larger is better), ties by id."""
+    name = table(namespace)
+    found = connection.exec_driver_sql(
+        f"SELECT rowid, -bm25({name}, ?, ?) AS score FROM {name} WHERE {name} MATCH ?"
+        " ORDER BY score DESC, rowid LIMIT ?",
+        (TITLE_WEIGHT, TEXT_WEIGHT, match, k),
+    )
+    return [(int(id), float(score)) for id, score in found]
+
+
+def check(connection: sa.Connection, namespace: int) -> int:
+    """Number of indexed passages, after FTS5's own integrity check. Raises the driver's error when it fails."""
+    name = table(namespace)
+    connection.exec_driver_sql(f"INSERT INTO {name}({name}) VALUES ('integrity-check')")
+    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {name}_docsize").scalar_one())
+
+
+def ids(connection: sa.Connection, namespace: int) -> Sequence[int]:
+    """Ids of the indexed passages."""
+    return [int(id) for id in connection.exec_driver_sql(f"SELECT id FROM {table(namespace)}_docsize").scalars()]
