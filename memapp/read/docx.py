@@ -1,0 +1,99 @@
+"""DOCX: paragraphs, lists and tables in their order. Headers, footers, comments and pictures are left out."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from memapp.errors import Encrypted, Malformed
+from memapp.read.archive import Archive, unpacked
+from memapp.read.bounded import DEFAULTS
+from memapp.read.draft import Draft
+from memapp.settings import Settings
+from memapp.types import Document, Failure
+
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_HEADING = re.compile(r"(?:heading|überschrift|titre|título) ?\d", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class DocxReader:
+    """One document, titled by its properties or its title paragraph, else its first heading, else the file's name."""
+
+    settings: Settings = DEFAULTS
+    name: ClassVar[str] = "docx"
+    suffixes: ClassVar[frozenset[str]] = frozenset({".docx", ".docm"})
+
+    def read(self, path: Path, source: str) -> Iterator[Document | Failure]:
+        """The file as one document. Raises Encrypted, TooLarge, or Malformed when it is damaged or holds no text."""
+        import docx
+
+        with path.open("rb") as file:
+            if file.read(len(_OLE)) == _OLE:
+                raise Encrypted("It is encrypted, or an old DOC file.", "Save it as DOCX without a password.")
+        with unpacked(path, self.settings) as archive:
+            if "word/document.xml" not in archive:
+                raise Malformed("It is an archive, but not a DOCX.", "Name its --format, or unpack it.")
+            word = docx.Document(_lean(archive))
+        draft = Draft()
+        title = word.core_properties.title or ""
+        for block in word.iter_inner_content():
+            if hasattr(block, "rows"):
+                _add_table(draft, block)
+            else:
+                title = _add_paragraph(draft, block) or title
+        yield draft.document(source, title, f"application/vnd.{_TYPE}", _known(word.core_properties))
+
+
+_TYPE = "openxmlformats-officedocument.wordprocessingml.document"
+
+
+def _lean(archive: Archive) -> io.BytesIO:
+    """A copy of the archive whose parts are bounded and whose pictures and embedded files are empty."""
+    lean = io.BytesIO()
+    with zipfile.ZipFile(lean, "w") as copy:
+        for name in archive.names():
+            wanted = name.endswith((".xml", ".rels"))
+            copy.writestr(name, archive.member(name) if wanted else b"")
+    lean.seek(0)
+    return lean
+
+
+def _add_paragraph(draft: Draft, paragraph: Any) -> str:
+    """Adds a paragraph; the document's title when it is styled as that, else an empty string."""
+    text = paragraph.text.strip()
+    style = (paragraph.style.name if paragraph.style is not None else "") or ""
+    if _HEADING.match(style):
+        draft.section(text)
+    if style.startswith("List"):
+        draft.add(f"- {text}" if text else "", tight=True)
+    else:
+        draft.add(text)
+    return text if style == "Title" else ""
+
+
+def _add_table(draft: Draft, table: Any) -> None:
+    for number, row in enumerate(table.rows):
+        cells: list[str] = []
+        seen: set[int] = set()
+        for cell in row.cells:
+            # A merged cell is listed once for every column that it spans.
+            if id(cell._tc) not in seen:
+                seen.add(id(cell._tc))
+                cells.append(" ".join(cell.text.split()))
+        draft.add(" | ".join(cells).strip(" |"), tight=number > 0)
+
+
+def _known(properties: Any) -> dict[str, Any]:
+    date = properties.created or properties.modified
+    return {
+        "author": properties.author or "",
+        "date": date.date().isoformat() if date else "",
+        "language": properties.language or "",
+        "keywords": properties.keywords or "",
+    }
