@@ -34,6 +34,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "rebuild": care.rebuild,
     "verify": care.verify,
     "doctor": care.doctor,
+    "plugins": care.plugins,
     "bench": care.bench,
     "export": remember.export,
     "import": remember.import_,

@@ -52,6 +52,26 @@ def _report(checks: Sequence[Check], as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+def plugins(context: typer.Context, as_json: Json = False) -> None:
+    """List the installed plugins, and whether each one loads."""
+    from memapp.doctor import survey
+
+    found = survey()
+    if as_json:
+        output.out_json(
+            {"plugins": [{**output.record(plugin), "ok": not fault, "fault": fault} for plugin, fault in found]}
+        )
+    else:
+        if not found:
+            options(context).note("No plugins are installed.")
+        output.columns(
+            (plugin.group, plugin.name, f"{plugin.distribution} {plugin.version}", fault or "loads")
+            for plugin, fault in found
+        )
+    if any(fault for _, fault in found):
+        raise typer.Exit(1)
+
+
 def bench(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Which figure; none lists them.")] = "",

@@ -22,6 +22,8 @@ import typer
 
 from memapp.types import Check
 
+_CSI = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]")
+"""Colours and movements: taken out whole, since they hold no text."""
 _BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _BREAKS = dict.fromkeys((0x85, 0x2028, 0x2029, 0x0B, 0x0C), "\n")
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0), *_BIDI) if code not in (0x09, 0x0A)} | _BREAKS
@@ -32,7 +34,8 @@ def plain(text: str) -> str:
 
     Tabs and line breaks stay; every kind of line break becomes a newline.
     """
-    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
+    text = _CSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return text.translate(_CONTROLS)
 
 
 def one_line(text: str) -> str:

@@ -145,13 +145,18 @@ def _doomed(memory: Memory, ids: list[str], source: str | None, query: str | Non
     return found
 
 
+def someone_is_there() -> bool:
+    """True when a person can be asked on standard input."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def _confirm(doomed: list[DocumentInfo]) -> None:
     for info in doomed[:LISTED]:
         output.err(f"{info.id}  {output.one_line(info.title)}  {output.one_line(info.source)}".rstrip())
     if len(doomed) > LISTED:
         output.err(f"... and {len(doomed) - LISTED:,} more")
     what = output.plural(len(doomed), "document")
-    if not sys.stdin.isatty():
+    if not someone_is_there():
         raise UsageError(f"{what} would be forgotten, and nobody is there to be asked.", "Repeat with --yes.")
     if not typer.confirm(f"Forget {what} for good?", err=True):
         raise UsageError("Nothing was forgotten.")
