@@ -148,7 +148,7 @@ def _atoms(text: str, unit: _Unit) -> list[_Unit]:
     kinds = [unit.kind]
     for match in _ATOM.finditer(text, unit.start, unit.end):
         start = match.start()
-        if start <= starts[-1] or _clings(text[start]):
+        if start <= starts[-1] or _clings(text, start):
             continue
         before = text[max(unit.start, start - 8) : start]
         if _CLAUSE_END.search(before):
@@ -163,9 +163,12 @@ def _atoms(text: str, unit: _Unit) -> list[_Unit]:
     ]
 
 
-def _clings(character: str) -> bool:
+def _clings(text: str, offset: int) -> bool:
     """True for a character that belongs to the one before it: accents, vowel signs, joiners."""
-    return character > "\u02ff" and (character in _JOINERS or unicodedata.category(character)[0] == "M")
+    character = text[offset]
+    if character < "\u0300" or text[offset - 1].isspace():
+        return False
+    return character in _JOINERS or unicodedata.category(character)[0] == "M"
 
 
 def _halved(text: str, atom: _Unit) -> tuple[_Unit, _Unit] | None:
@@ -173,7 +176,7 @@ def _halved(text: str, atom: _Unit) -> tuple[_Unit, _Unit] | None:
     middle = (atom.start + atom.end) // 2
     after = [*range(middle, atom.end), *range(middle - 1, atom.start, -1)]
     for cut in after:
-        if cut > atom.start and not text[cut].isspace() and not _clings(text[cut]):
+        if cut > atom.start and not text[cut].isspace() and not _clings(text, cut):
             first = _Unit(atom.start, cut, 0, atom.kind, atom.section)
             return first, _Unit(cut, atom.end, 0, CHARACTER)
     return None
@@ -217,7 +220,8 @@ def _groups(units: Sequence[_Unit], budget: int) -> Iterator[list[_Unit]]:
         groups[-1].append(unit)
         tokens += unit.tokens
     if len(groups) > 1 and tokens < tiny:
-        groups[-2] += groups.pop()
+        last = groups.pop()
+        groups[-1] += last
     yield from groups
 
 
