@@ -1,0 +1,216 @@
+"""A scripted Memory for the chat's tests: the facade's methods, no store and no model behind them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from memapp.errors import UsageError
+from memapp.types import (
+    Answer,
+    Citation,
+    Document,
+    DocumentInfo,
+    Done,
+    Event,
+    ForgetReport,
+    Hit,
+    IngestReport,
+    Item,
+    LayerShare,
+    Passage,
+    Progress,
+    Recalled,
+    SearchResult,
+    SessionInfo,
+    Stats,
+    StoredTurn,
+    Token,
+    Tokens,
+)
+
+ADA = (
+    "Ada Lovelace was born in London in 1815. Her mother had her taught mathematics from early on.\n\n"
+    "In 1843 she translated an article on the Analytical Engine and added notes that were three times as long. "
+    "Note G holds a program for computing Bernoulli numbers.\n\nShe died in 1852."
+)
+NOISE = "The lighthouse keeper counts ships. " * 40
+
+
+def document(id_: str, title: str, text: str, source: str) -> Document:
+    return Document(id_, title, text, source)
+
+
+class FakeMemory:
+    """Answers from a script; gates let a test hold it at a point."""
+
+    namespace = "default"
+
+    def __init__(self, *documents: Document, answers: dict[str, str] | None = None, delay: float = 0.0) -> None:
+        self.documents_ = {each.id: each for each in documents}
+        self.answers = answers or {}
+        self.delay = delay
+        self.kept: list[StoredTurn] = []
+        self.asked: list[tuple[str, str]] = []
+        self.errors: list[BaseException] = []
+        """Raised by the next chats, one each."""
+        self.prepare_error: BaseException | None = None
+        self.may_prepare = threading.Event()
+        self.may_prepare.set()
+        self.may_write = threading.Event()
+        self.may_write.set()
+        self.may_ingest = threading.Event()
+        self.may_ingest.set()
+        self.ingested: list[str] = []
+        self.prepared = 0
+        self.closed = False
+
+    # care
+
+    def close(self) -> None:
+        self.closed = True
+
+    def prepare(self, progress: Callable[[Progress], None] | None = None) -> None:
+        if progress:
+            progress(Progress("embedder", 0, None))
+            progress(Progress("model", 0, None))
+        assert self.may_prepare.wait(20)
+        if self.prepare_error is not None:
+            raise self.prepare_error
+        self.prepared += 1
+
+    def stats(self) -> Stats:
+        characters = sum(len(each.text) for each in self.documents_.values())
+        return Stats("default", len(self.documents_), 3 * len(self.documents_), characters, 1, 1, "fake", ())
+
+    # ask
+
+    def hits(self, question: str) -> tuple[Hit, ...]:
+        found = []
+        for rank, each in enumerate(self.documents_.values(), 1):
+            end = min(len(each.text), 95)
+            passage = Passage(rank, each.id, each.title, each.text[:end], 0, end, source=each.source, page=rank)
+            shares = (LayerShare("dense", rank, 0.9 / rank), LayerShare("lexical", rank + 1, 4.2, "born, Ada"))
+            found.append(Hit(rank, 1 / rank, passage, shares))
+        return tuple(found)
+
+    def search(self, question: str, k: int | None = None, **_: object) -> SearchResult:
+        return SearchResult(question, self.hits(question)[:k], {"total": 3.0})
+
+    def chat(
+        self, question: str, session: str, *, cancel: threading.Event | None = None, **_: object
+    ) -> Iterator[Event]:
+        self.asked.append((question, session))
+        if self.errors:
+            raise self.errors.pop(0)
+        hits = self.hits(question)
+        yield Recalled(hits, question)
+        text = self.answers.get(question, "She was born in **London** in 1815 [1].")
+        written = ""
+        finish = "stop"
+        for at in range(0, len(text), 4):
+            self._wait(cancel)
+            if cancel is not None and cancel.is_set():
+                finish = "cancelled"
+                break
+            written += text[at : at + 4]
+            yield Token(text[at : at + 4])
+            time.sleep(self.delay)
+        yield Done(self._answer(question, session, written, hits, finish))
+
+    def _wait(self, cancel: threading.Event | None) -> None:
+        for _ in range(2000):
+            if self.may_write.wait(0.01) or (cancel is not None and cancel.is_set()):
+                return
+
+    def _answer(self, question: str, session: str, text: str, hits: tuple[Hit, ...], finish: str) -> Answer:
+        citations = []
+        if hits and "[1]" in text:
+            passage = hits[0].passage
+            citations.append(
+                Citation(1, passage.document, passage.title, passage.text[:40], 0, 40, passage.id, passage.source, 1)
+            )
+        at = datetime.now(UTC).isoformat()
+        self.kept.append(StoredTurn(len(self.kept) + 1, session, question, text, at, tuple(citations)))
+        return Answer(
+            question,
+            text,
+            tuple(citations),
+            confidence=0.82,
+            abstained=not hits,
+            hits=hits,
+            tokens=Tokens(1200, len(text) // 4, 4096),
+            finish=finish,  # type: ignore[arg-type]
+        )
+
+    # sessions
+
+    def sessions(self) -> list[SessionInfo]:
+        names = dict.fromkeys(turn.session for turn in reversed(self.kept))
+        return [
+            SessionInfo(name, len(turns), turns[0].at, turns[-1].at) for name in names if (turns := self.turns(name))
+        ]
+
+    def turns(self, session: str) -> list[StoredTurn]:
+        return [turn for turn in self.kept if turn.session == session]
+
+    def search_turns(self, text: str, limit: int = 50) -> list[StoredTurn]:
+        return [turn for turn in self.kept if text.lower() in f"{turn.question} {turn.answer}".lower()][:limit]
+
+    def delete_session(self, session: str) -> int:
+        gone = len(self.turns(session))
+        self.kept = [turn for turn in self.kept if turn.session != session]
+        return gone
+
+    # documents
+
+    def documents(self, *, source: str | None = None, limit: int | None = None) -> list[DocumentInfo]:
+        return [
+            DocumentInfo(each.id, each.title, each.source, each.media_type, 3, len(each.text), "2026-08-01T00:00:00Z")
+            for each in self.documents_.values()
+            if source is None or each.source == source
+        ]
+
+    def document(self, id: str) -> Document:  # noqa: A002
+        if id not in self.documents_:
+            raise UsageError(f"No document {id} is remembered.", "memapp list shows them.")
+        return self.documents_[id]
+
+    def ingest(
+        self,
+        paths: list[str],
+        *,
+        format: str | None = None,  # noqa: A002
+        progress: Callable[[Progress], None] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> IngestReport:
+        items = []
+        for number, path in enumerate(paths, 1):
+            if progress:
+                progress(Progress("read", number, None, path))
+                progress(Progress("embed", number * 10, None))
+            while not self.may_ingest.wait(0.01):
+                if cancel is not None and cancel.is_set():
+                    return IngestReport(tuple(items), {"total": 0.5}, interrupted=True)
+            self.ingested.append(path)
+            if "bad" in path:
+                items.append(Item(path, "failed", reason="It is [/not] text."))
+            else:
+                self.documents_[path] = document(path, path, NOISE, path)
+                items.append(Item(path, "added", path, 3))
+        return IngestReport(tuple(items), {"total": 0.5})
+
+    def forget(self, *documents: str, source: str | None = None, query: str | None = None, verify: bool = False):  # type: ignore[no-untyped-def]
+        for each in documents:
+            del self.documents_[each]
+        erased = [
+            StoredTurn(turn.id, turn.session, turn.question, "", turn.at, (), True)
+            if any(citation.document in documents for citation in turn.citations)
+            else turn
+            for turn in self.kept
+        ]
+        turns = sum(turn.erased for turn in erased)
+        self.kept = erased
+        return ForgetReport(documents, 3 * len(documents), {"lexical": 3, "dense": 3}, turns)
