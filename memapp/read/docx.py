@@ -42,11 +42,15 @@ class DocxReader:
             word = docx.Document(_lean(archive))
         draft = Draft()
         title = word.core_properties.title or ""
+        style = ""
         for block in word.iter_inner_content():
             if hasattr(block, "rows"):
+                style = ""
                 _add_table(draft, block)
-            else:
-                title = _add_paragraph(draft, block) or title
+            elif text := block.text.strip():
+                before, style = style, (block.style.name if block.style is not None else "") or ""
+                _add_paragraph(draft, text, style, before)
+                title = title or (text if style == "Title" else "")
         yield draft.document(source, title, f"application/vnd.{_TYPE}", _known(word.core_properties))
 
 
@@ -64,17 +68,14 @@ def _lean(archive: Archive) -> io.BytesIO:
     return lean
 
 
-def _add_paragraph(draft: Draft, paragraph: Any) -> str:
-    """Adds a paragraph; the document's title when it is styled as that, else an empty string."""
-    text = paragraph.text.strip()
-    style = (paragraph.style.name if paragraph.style is not None else "") or ""
+def _add_paragraph(draft: Draft, text: str, style: str, before: str) -> None:
+    """Adds a paragraph as its style, and that of the paragraph before it, ask for."""
     if _HEADING.match(style):
         draft.section(text)
     if style.startswith("List"):
-        draft.add(f"- {text}" if text else "", tight=True)
+        draft.add(f"- {text}", tight=before.startswith("List"))
     else:
         draft.add(text)
-    return text if style == "Title" else ""
 
 
 def _add_table(draft: Draft, table: Any) -> None:

@@ -18,7 +18,7 @@ _MARKS = (
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\x08\x1b")) + b"\x7f"
 _HIGH = bytes(range(128, 256))
 _WESTERN = re.compile("[\x00-\x7f\xa0¡§©«®°±·»¿À-ÖØ-öø-ÿŒœŠšŽžŸƒ‘’‚“”„–—…•™€‹›]*")
-_MISPLACED = re.compile(r"[^\W\d_][¿¡§©®°±·»«ƒ•™€£][^\W\d_]")
+_MISPLACED = re.compile(r"[^\W\d_][¿¡§©®°±·»«ƒ•™€£][^\W\d_]|[À-ÿ]{4}")
 
 
 def decode(data: bytes, declared: str = "") -> str:
@@ -97,7 +97,7 @@ def _guess(head: bytes) -> str:
 
 def _is_western(head: bytes) -> bool:
     """True for mostly ASCII text with some Western letters, which detectors take for Central European."""
-    if len(head) - len(head.translate(None, _HIGH)) > 0.25 * len(head):
+    if len(head) - len(head.translate(None, _HIGH)) > 0.35 * len(head):
         return False
     try:
         text = head.decode("cp1252")

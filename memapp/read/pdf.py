@@ -25,7 +25,8 @@ _pdfium = threading.Lock()
 _PASSWORD = 4
 """PDFium's error code for a missing or wrong password."""
 
-_SOFT = re.compile("[\ufffe\u00ad\x02]")
+_LINE_HYPHEN = re.compile("[\ufffe\x02](?:\r?\n)?|\u00ad\r?\n")
+"""PDFium writes one of these for a hyphen and the line break after it."""
 _COMPOUND = re.compile(r"\b[^\W\d_]+-[^\W\d_]+\b")
 _BROKEN = re.compile(r"(\b[^\W\d_]+)-\n([^\W\d_]+)")
 _ENDS = re.compile(r"[.!?:;。！？؟।…][\"'”’»)\]]*$")
@@ -80,7 +81,7 @@ def _extract(path: Path) -> tuple[list[str], dict[str, str], dict[int, str]]:
 def _page_text(document: Any, index: int) -> str:
     with closing(document[index]) as page, closing(page.get_textpage()) as text:
         found: str = text.get_text_range()
-    return scrub(_SOFT.sub("-", found))
+    return scrub(_LINE_HYPHEN.sub("-\n", found).replace("\u00ad", ""))
 
 
 def _known(document: Any) -> dict[str, str]:
