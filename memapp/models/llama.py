@@ -1,0 +1,269 @@
+"""LlamaEngine: a local language model through llama.cpp, as protocols.Engine wants it.
+
+One thread owns the model's window and does all computing; callers queue for it and read what it writes. The beginning
+that a prompt shares with what the window holds is not computed again. Which file to open is catalog.py's affair.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from memapp.errors import ContextOverflow, UsageError
+from memapp.models.native import Aborted, Context, Model, Options
+from memapp.models.sampling import Assembler, Chooser, check, log_probability
+from memapp.models.template import Template
+from memapp.models.worker import Worker
+from memapp.types import Finish, Message, Piece, Sampling
+
+log = logging.getLogger("memapp.llama")
+
+_POLL_SECONDS = 0.03
+"""How often a waiting caller looks whether it was cancelled."""
+
+_Put = Callable[[Piece | Finish], None]
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """The model while it is open; emptied by the owner thread."""
+
+    model: Model | None = None
+    context: Context | None = None
+    template: Template | None = None
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def close(self) -> None:
+        for part in (self.context, self.model):
+            if part is not None:
+                part.close()
+        self.model = self.context = self.template = None
+
+
+@dataclass(slots=True)
+class _Run:
+    """One generation, as its caller and the owner thread both see it."""
+
+    cancel: threading.Event
+    closing: threading.Event
+    abandoned: bool = False
+    context: Context | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def stopped(self) -> bool:
+        return self.abandoned or self.cancel.is_set() or self.closing.is_set()
+
+    def begin(self, context: Context) -> None:
+        with self.lock:
+            self.context = context
+
+    def end(self) -> None:
+        with self.lock:
+            if self.context is not None:
+                self.context.resume()
+            self.context = None
+
+    def interrupt(self) -> None:
+        """Breaks into the computation, if it is this run's."""
+        with self.lock:
+            if self.context is not None:
+                self.context.interrupt()
+
+
+class LlamaEngine:
+    """A GGUF model. Making one is cheap; the file is opened by `load` or by the first call that needs it."""
+
+    def __init__(self, path: Path, options: Options | None = None, *, identity: str = "") -> None:
+        self._path = path
+        self._options = options or Options()
+        self._identity = identity or path.stem
+        self._loaded = _Loaded()
+        self._lock = threading.Lock()
+        self._worker = Worker(f"llama-{path.stem}")
+        # Stands in for close() when the engine is dropped without it; must not hold on to the engine.
+        self._finalizer = weakref.finalize(self, _shut, self._worker, self._loaded)
+        self._finalizer.atexit = False
+
+    @property
+    def identity(self) -> str:
+        """Name and hash of the weights."""
+        return self._identity
+
+    @property
+    def context_tokens(self) -> int:
+        """Size of the window: prompt and answer together."""
+        return self._options.context_tokens
+
+    def load(self) -> None:
+        """Opens the model unless it is open; raises ModelMissing, ModelDamaged or ModelError."""
+        with self._lock:
+            if self._loaded.context is None or self._loaded.closing.is_set():
+                self._worker.submit(self._open).result()
+
+    def _open(self) -> None:
+        model = Model(self._path, self._options)
+        try:
+            self._loaded.context = model.context(self._options)
+        except BaseException:
+            model.close()
+            raise
+        self._loaded.model, self._loaded.template = model, Template(model)
+        if self._options.context_tokens > model.trained_context:
+            log.warning(
+                "%s was trained on windows of %d tokens; %d may read badly",
+                self._path.name,
+                model.trained_context,
+                self._options.context_tokens,
+            )
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Tokens of the prompt that these messages make, template included."""
+        return len(self._prompt(messages))
+
+    def _prompt(self, messages: Sequence[Message]) -> list[int]:
+        self.load()
+        template = self._loaded.template
+        if template is None:
+            raise UsageError("The model was closed.", "Open it again.")
+        return template.tokens(messages)
+
+    def stream(
+        self, messages: Sequence[Message], sampling: Sampling, cancel: threading.Event | None = None
+    ) -> Iterator[Piece | Finish]:
+        """Pieces of text as they are written, then one Finish.
+
+        Setting `cancel` ends it within one token, also while the prompt is read. Raises ContextOverflow at once when
+        the prompt and max_tokens exceed the window, UsageError for a sampling or schema that cannot be, and
+        GenerationFailed when llama.cpp breaks off; the next call works all the same.
+        """
+        check(sampling)
+        prompt = self._prompt(messages)
+        if len(prompt) + sampling.max_tokens > self.context_tokens:
+            raise ContextOverflow(
+                f"The prompt has {len(prompt)} tokens and the answer may have {sampling.max_tokens}, "
+                f"but the window holds {self.context_tokens}.",
+                "Shorten the prompt, or set a larger `context_tokens`.",
+            )
+        return self._generate(prompt, sampling, _Run(cancel or threading.Event(), self._loaded.closing))
+
+    def _generate(self, prompt: list[int], sampling: Sampling, run: _Run) -> Iterator[Piece | Finish]:
+        written: queue.SimpleQueue[Piece | Finish | Future[None]] = queue.SimpleQueue()
+        future = self._worker.submit(lambda: _write(self._loaded, prompt, sampling, run, written.put))
+        future.add_done_callback(written.put)
+        try:
+            while True:
+                try:
+                    item = written.get(timeout=_POLL_SECONDS)
+                except queue.Empty:
+                    if not run.stopped():
+                        continue
+                    if future.cancel():
+                        yield Finish("cancelled", len(prompt), 0)
+                        return
+                    run.interrupt()
+                    continue
+                if isinstance(item, Future):
+                    item.result()
+                    return
+                yield item
+        finally:
+            run.abandoned = True
+            run.interrupt()
+            future.cancel()
+
+    def loglikelihood(self, text: str) -> tuple[float, int]:
+        """The natural log of the probability the model gives the text after its first token, and how many tokens
+        that counts. The text must fit into the window, else ContextOverflow."""
+        self.load()
+        return self._worker.submit(lambda: _likelihood(self._loaded, text, self._options.ubatch_tokens)).result()
+
+    def close(self) -> None:
+        """Ends what is being written, frees the model; safe to call twice."""
+        self._finalizer()
+
+    def __enter__(self) -> LlamaEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _shut(worker: Worker, loaded: _Loaded) -> None:
+    loaded.closing.set()
+    worker.close(loaded.close)
+
+
+def _opened(loaded: _Loaded) -> tuple[Model, Context]:
+    if loaded.model is None or loaded.context is None:
+        raise UsageError("The model was closed.", "Open it again.")
+    return loaded.model, loaded.context
+
+
+def _write(loaded: _Loaded, prompt: list[int], sampling: Sampling, run: _Run, put: _Put) -> None:
+    """Runs in the owner thread."""
+    model, context = _opened(loaded)
+    chooser = Chooser(model, sampling)
+    run.begin(context)
+    try:
+        _write_pieces(model, context, chooser, prompt, sampling, run, put)
+    finally:
+        run.end()
+        chooser.close()
+
+
+def _write_pieces(
+    model: Model, context: Context, chooser: Chooser, prompt: list[int], sampling: Sampling, run: _Run, put: _Put
+) -> None:
+    assembler, generated, reason = Assembler(sampling.stop), 0, "length"
+    pending, logprob = 0, 0.0
+    try:
+        context.keep(min(_common(context.held, prompt), len(prompt) - 1))
+        context.extend(prompt[len(context.held) :], run.stopped)
+        while True:
+            token, value = chooser.choose(context.logits())
+            if model.ends(token):
+                reason = "stop"
+                break
+            generated, pending, logprob = generated + 1, pending + 1, logprob + value
+            if text := assembler.feed(model.piece(token)):
+                put(Piece(text, logprob, pending))
+                pending, logprob = 0, 0.0
+            if assembler.stopped or generated == sampling.max_tokens:
+                break
+            context.extend([token], run.stopped)
+    except Aborted:
+        reason = "cancelled"
+    if assembler.stopped:
+        reason = "stop"
+    if tail := assembler.flush():
+        put(Piece(tail, logprob, pending))
+    put(Finish(reason, len(prompt), generated))  # type: ignore[arg-type]
+
+
+def _common(held: Sequence[int], prompt: Sequence[int]) -> int:
+    """Length of the beginning that both share."""
+    for n, (old, new) in enumerate(zip(held, prompt, strict=False)):
+        if old != new:
+            return n
+    return min(len(held), len(prompt))
+
+
+def _likelihood(loaded: _Loaded, text: str, ubatch: int) -> tuple[float, int]:
+    """Runs in the owner thread."""
+    model, context = _opened(loaded)
+    tokens = model.tokenize(text, special=False)
+    if len(tokens) > context.size:
+        raise ContextOverflow(f"The text has {len(tokens)} tokens, the window holds {context.size}.", "Shorten it.")
+    context.keep(0)
+    total = 0.0
+    for start in range(0, len(tokens) - 1, ubatch):
+        rows = context.every_logits(tokens[start : start + ubatch])
+        following = tokens[start + 1 : start + ubatch + 1]
+        total += sum(log_probability(row, token) for row, token in zip(rows, following, strict=False))
+    return total, max(len(tokens) - 1, 0)

@@ -1,0 +1,261 @@
+"""The boundary to llama.cpp: a model, a context, and what they report. Pointers never leave this module.
+
+A Context is used by one thread at a time; worker.py sees to that. A Model's vocabulary may be read by any thread.
+Low-level calls only: the high-level class of llama-cpp-python redirects the process's file descriptors while it loads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from memapp.errors import GenerationFailed, ModelDamaged, ModelError, ModelMissing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Logits = NDArray[np.float32]
+
+log = logging.getLogger("memapp.llama")
+log.addHandler(logging.NullHandler())  # else Python prints errors to the terminal where nobody set up logging
+
+MAGIC = b"GGUF"
+FLASH_AUTO, FLASH_OFF, FLASH_ON = -1, 0, 1
+# llama.cpp's own levels: 1 debug, 2 info, 3 warning, 4 error. Its warnings are remarks to developers.
+_LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
+_started = threading.Lock()
+_complaints: deque[str] = deque(maxlen=1)
+_kept: list[Any] = []  # llama.cpp holds the callback's address for as long as the process lives
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a model is run."""
+
+    context_tokens: int = 4096
+    ubatch_tokens: int = 512
+    """Prompt tokens computed at once; also how often cancelling is looked at."""
+    threads: int = 2
+    gpu_layers: int = 0
+    flash: int = FLASH_AUTO
+    extra_buffers: bool = True
+    """Whether llama.cpp may repack weights for this CPU; see probe.py for when it must not."""
+
+
+class Aborted(Exception):
+    """A computation was stopped because the caller asked for it."""
+
+
+def library() -> ModuleType:
+    """llama.cpp's bindings, started once, with their log going to the logger `memapp.llama`."""
+    from llama_cpp import llama_cpp as bindings
+
+    with _started:
+        if not _kept:
+            callback = bindings.llama_log_callback(_on_log)
+            _kept.append(callback)
+            bindings.llama_log_set(callback, ctypes.c_void_p(0))
+            bindings.llama_backend_init()
+    return bindings  # type: ignore[no-any-return]
+
+
+def _on_log(level: int, text: bytes | None, _: object) -> None:
+    line = (text or b"").decode("utf-8", "replace").strip()
+    if line.strip("."):
+        log.log(_LEVELS.get(level, logging.DEBUG), "%s", line)
+        if level == 4:
+            _complaints.append(line)
+
+
+def version() -> str:
+    """The version of llama-cpp-python."""
+    from importlib.metadata import version as installed
+
+    return installed("llama-cpp-python")
+
+
+def check_header(path: Path) -> None:
+    """Passes when the file is there and begins like a GGUF file; raises ModelMissing or ModelDamaged."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(24)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelMissing(f"The model {path} cannot be read: {reason}.", "See `memapp models list`.") from error
+    if len(head) < 24 or head[:4] != MAGIC:
+        raise ModelDamaged(f"{path} is not a GGUF model.", "Add a file in llama.cpp's GGUF format.")
+
+
+class Model:
+    """Weights and vocabulary. Loading raises ModelMissing or ModelDamaged."""
+
+    def __init__(self, path: Path, options: Options) -> None:
+        check_header(path)
+        self.path = path
+        self._lib = library()
+        params = self._lib.llama_model_default_params()
+        params.n_gpu_layers = options.gpu_layers
+        params.use_extra_bufts = options.extra_buffers
+        _complaints.clear()
+        self._model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
+        if not self._model:
+            why = f" ({_complaints[-1]})" if _complaints else ""
+            raise ModelDamaged(
+                f"llama.cpp cannot load {path}{why}.",
+                "The file is cut short, damaged, or of a kind this llama.cpp does not know: get it again, "
+                "or upgrade llama-cpp-python.",
+            )
+        self._vocab = self._lib.llama_model_get_vocab(self._model)
+        self.vocabulary = int(self._lib.llama_vocab_n_tokens(self._vocab))
+        self.trained_context = int(self._lib.llama_model_n_ctx_train(self._model))
+        self.adds_bos = bool(self._lib.llama_vocab_get_add_bos(self._vocab))
+        self.bos = int(self._lib.llama_vocab_bos(self._vocab))
+        self.eos = int(self._lib.llama_vocab_eos(self._vocab))
+
+    def tokenize(self, text: str, special: bool) -> list[int]:
+        """Token ids; `special` reads control tokens in the text as such, otherwise they are plain text."""
+        data = text.encode("utf-8", "replace")
+        size = len(data) + 8
+        buffer = (self._lib.llama_token * size)()
+        count = self._lib.llama_tokenize(self._vocab, data, len(data), buffer, size, False, special)
+        if count < 0:
+            raise ModelError("The text cannot be turned into tokens.", "Shorten it.")
+        return list(buffer[:count])
+
+    def piece(self, token: int, special: bool = False) -> bytes:
+        """The bytes of one token; control tokens are empty unless `special`."""
+        buffer = ctypes.create_string_buffer(256)
+        size = self._lib.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
+        if size < 0:
+            buffer = ctypes.create_string_buffer(-size)
+            size = self._lib.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
+        return buffer.raw[: max(size, 0)]
+
+    def ends(self, token: int) -> bool:
+        """Whether the token ends a turn."""
+        return bool(self._lib.llama_vocab_is_eog(self._vocab, token))
+
+    @property
+    def template(self) -> str:
+        """The chat template that the file carries; empty when it carries none."""
+        text = self._lib.llama_model_chat_template(self._model, None)
+        return text.decode("utf-8", "replace") if text else ""
+
+    def context(self, options: Options) -> Context:
+        """A new context on these weights; raises ModelError when memory does not suffice."""
+        return Context(self, options, self._lib, self._model)
+
+    def grammar(self, text: str) -> Any:
+        """A llama.cpp sampler that admits only what the GBNF text does; None when llama.cpp rejects the text."""
+        return self._lib.llama_sampler_init_grammar(self._vocab, text.encode(), b"root") or None
+
+    def close(self) -> None:
+        """Frees the weights; every context of them must be closed before."""
+        if self._model:
+            self._lib.llama_model_free(self._model)
+            self._model = None
+
+
+class Context:
+    """A window of computed tokens. Remembers what it holds, so that a common beginning is not computed twice."""
+
+    def __init__(self, model: Model, options: Options, lib: ModuleType, pointer: Any) -> None:
+        self.model = model
+        self.size = options.context_tokens
+        self.held: list[int] = []
+        """Tokens whose keys and values are in memory, in order."""
+        self._lib = lib
+        self._ubatch = min(options.ubatch_tokens, options.context_tokens)
+        self._flag = ctypes.create_string_buffer(2)
+        self._context = lib.llama_init_from_model(pointer, self._params(options))
+        if not self._context:
+            raise ModelError(
+                f"llama.cpp cannot open a window of {options.context_tokens} tokens on {model.path}.",
+                "Set a smaller `context_tokens`.",
+            )
+        self._memory = lib.llama_get_memory(self._context)
+
+    def _params(self, options: Options) -> Any:
+        params = self._lib.llama_context_default_params()
+        params.n_ctx = options.context_tokens
+        params.n_batch = params.n_ubatch = self._ubatch
+        params.n_threads = params.n_threads_batch = options.threads
+        params.flash_attn_type = options.flash
+        params.no_perf = True
+        # strlen() of the flag is 0 or 1, which llama.cpp reads as go on or stop. A Python callback would need the
+        # interpreter's lock a thousand times per token.
+        c_library = ctypes.CDLL("msvcrt" if os.name == "nt" else None)
+        self._abort = ctypes.cast(c_library.strlen, self._lib.ggml_abort_callback)
+        params.abort_callback = self._abort
+        params.abort_callback_data = ctypes.cast(self._flag, ctypes.c_void_p)
+        return params
+
+    def interrupt(self) -> None:
+        """Makes the running computation raise Aborted as soon as it can; any thread may call this."""
+        self._flag[0] = b"\x01"
+
+    def resume(self) -> None:
+        """Takes an interrupt back."""
+        self._flag[0] = b"\x00"
+
+    def keep(self, count: int) -> None:
+        """Forgets all but the first `count` tokens."""
+        if count < len(self.held) and not (count and self._lib.llama_memory_seq_rm(self._memory, 0, count, -1)):
+            self._lib.llama_memory_clear(self._memory, False)
+            count = 0
+        del self.held[count:]
+
+    def extend(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> None:
+        """Computes more tokens; raises Aborted when stopped or interrupted, GenerationFailed when llama.cpp fails."""
+        for start in range(0, len(tokens), self._ubatch):
+            if stopped():
+                raise Aborted
+            self._decode(tokens[start : start + self._ubatch], every=False)
+
+    def logits(self) -> Logits:
+        """Logits after the last token, shape (vocabulary,); valid until the next computation."""
+        import numpy as np
+
+        pointer = self._lib.llama_get_logits_ith(self._context, -1)
+        return np.ctypeslib.as_array(pointer, shape=(self.model.vocabulary,))
+
+    def every_logits(self, tokens: Sequence[int]) -> Logits:
+        """Computes up to one ubatch of tokens; logits after each, shape (len(tokens), vocabulary)."""
+        import numpy as np
+
+        self._decode(tokens, every=True)
+        pointer = self._lib.llama_get_logits(self._context)
+        return np.ctypeslib.as_array(pointer, shape=(len(tokens), self.model.vocabulary))
+
+    def _decode(self, tokens: Sequence[int], every: bool) -> None:
+        if len(self.held) + len(tokens) > self.size:
+            raise GenerationFailed("The model's window is full.", "Set a larger `context_tokens`.")
+        ids = (self._lib.llama_token * len(tokens))(*tokens)
+        batch = self._lib.llama_batch_get_one(ids, len(tokens))
+        if every:
+            wanted = (ctypes.c_int8 * len(tokens))(*([1] * len(tokens)))
+            batch.logits = ctypes.cast(wanted, type(batch.logits))
+        outcome = self._lib.llama_decode(self._context, batch)
+        if outcome == 0:
+            self.held.extend(tokens)
+            return
+        if outcome == 2:
+            self._lib.llama_memory_seq_rm(self._memory, 0, len(self.held), -1)
+            raise Aborted
+        self.keep(0)
+        raise GenerationFailed(f"llama.cpp gave up (code {outcome}).", "Ask again; set MEMAPP_LOG=debug to see why.")
+
+    def close(self) -> None:
+        """Frees the window."""
+        if self._context:
+            self._lib.llama_free(self._context)
+            self._context = None
