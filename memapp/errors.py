@@ -77,6 +77,9 @@ class EmbedderMismatch(StoreError):
 class ModelError(MemappError):
     """A model cannot be used."""
 
+    per_question: ClassVar[bool] = False
+    """Whether only this question fails, so that the next one is worth a try."""
+
 
 class ModelMissing(ModelError):
     """The model's file or package is not there."""
@@ -89,9 +92,13 @@ class ModelDamaged(ModelError):
 class ContextOverflow(ModelError):
     """The prompt does not fit into the model's context, even with every passage dropped."""
 
+    per_question = True
+
 
 class GenerationFailed(ModelError):
     """The model broke off while it evaluated a prompt or wrote an answer."""
+
+    per_question = True
 
 
 class DownloadFailed(ModelError):

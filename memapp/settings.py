@@ -46,9 +46,9 @@ class Settings:
     record_tokens: int = 400
     """A record of a JSONL file up to this long stays one passage."""
     dense_index: str = "auto"
-    """auto, flat, sq8, fp16, ivf or hnsw; auto is flat up to `dense_exact` vectors, then ivf."""
+    """auto, exact, sq8 or ivf; auto is exact up to `dense_exact` vectors, then ivf."""
     dense_exact: int = 300_000
-    """Vectors up to which search is exact."""
+    """Vectors up to which auto searches exactly."""
     model: str = ""
     """Name of the chat model in the catalog; empty is the one chosen by `memapp models use`."""
     context_tokens: int = 4096

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
+else:
+    Vectors = Any
 
 Metadata = Mapping[str, Any]
 
@@ -421,3 +423,35 @@ class Stats:
     bytes: int
     embedder: str
     layers: tuple[LayerStats, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a search found, and where the time went."""
+
+    question: str
+    hits: tuple[Hit, ...]
+    timing_ms: Mapping[str, float] = field(default_factory=dict)
+    """embed, one entry a layer, fuse, total."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A kept chat session."""
+
+    name: str
+    turns: int
+    started: str
+    last: str
+    """ISO 8601, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What a batch of questions came to."""
+
+    done: int
+    failed: int
+    skipped: int
+    """Answered by an earlier, interrupted run."""
+    interrupted: bool = False

@@ -27,6 +27,15 @@ def verify(store: Store) -> list[Check]:
     return checks
 
 
+def fulltext_size(store: Store) -> tuple[int, int]:
+    """Passages in the full-text index, and its bytes."""
+    number = store.number()
+    if number < 0:
+        return 0, 0
+    with store.database.reading() as connection:
+        return len(fulltext.ids(connection, number)), fulltext.size(connection, number)
+
+
 def _check(store: Store, name: str, check: Callable[[sa.Connection, int], tuple[bool, str]], remedy: str) -> Check:
     try:
         with store.database.reading() as connection:

@@ -118,6 +118,17 @@ def containing(store: Store, text: str) -> list[DocumentInfo]:
     return _infos(store, sa.select(documents).where(where).order_by(documents.c.id))
 
 
+def still_said(store: Store, texts: Iterable[str]) -> set[str]:
+    """Those of these texts that some living passage, of any namespace, consists of or contains."""
+    found: set[str] = set()
+    with store.database.reading() as connection:
+        for text in texts:
+            query = sa.select(passages.c.id).where(passages.c.text.contains(text, autoescape=True)).limit(1)
+            if connection.execute(query).first():
+                found.add(text)
+    return found
+
+
 def totals(store: Store) -> tuple[int, int, int, int]:
     """Documents, passages, characters and changes of the namespace."""
     number = store.number()
@@ -129,6 +140,18 @@ def totals(store: Store) -> tuple[int, int, int, int]:
         first, second, third = connection.execute(query).one()
         logged = connection.execute(sa.select(sa.func.count()).where(changes.c.namespace == number)).scalar_one()
     return int(first), int(second), int(third), int(logged)
+
+
+def texts(connection: sa.Connection, number: int) -> Iterator[list[tuple[int, str, str]]]:
+    """Id, title and text of every passage of a namespace, in batches; inside a transaction."""
+    query = (
+        sa.select(passages.c.id, documents.c.title, passages.c.text)
+        .join(documents, documents.c.id == passages.c.document)
+        .where(documents.c.namespace == number)
+        .order_by(passages.c.id)
+    )
+    for batch in connection.execute(query).partitions(1000):
+        yield [(row.id, row.title, row.text) for row in batch]
 
 
 def _infos(store: Store, query: sa.Select[Any]) -> list[DocumentInfo]:

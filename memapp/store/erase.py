@@ -38,17 +38,19 @@ def scrub(database: Database, seconds: float) -> bool:
 def prove(folders: Iterable[Path], texts: Iterable[str]) -> Check:
     """A byte search for these texts over every file below these folders or at these paths."""
     needles = {needle for text in texts for needle in _needles(text)}
-    files = list(_files(folders))
+    searched = list(files(folders))
     found = [
-        f"{path.name}: {needle[:40].decode(errors='replace')!r}" for path in files for needle in traces(path, needles)
+        f"{path.name}: {needle[:40].decode(errors='replace')!r}"
+        for path in searched
+        for needle in traces(path, needles)
     ]
     if found:
         return Check(
             "no trace", False, f"Found again in {found[0]} and {len(found) - 1} more.", "Run the forget again."
         )
-    size = sum(path.stat().st_size for path in files)
+    size = sum(path.stat().st_size for path in searched)
     return Check(
-        "no trace", True, f"{len(needles)} stretches of text looked for in {len(files)} files, {size:,} bytes."
+        "no trace", True, f"{len(needles)} stretches of text looked for in {len(searched)} files, {size:,} bytes."
     )
 
 
@@ -95,7 +97,8 @@ def _needles(text: str) -> Iterator[bytes]:
         yield encoded[start : start + length]
 
 
-def _files(folders: Iterable[Path]) -> Iterator[Path]:
+def files(folders: Iterable[Path]) -> Iterator[Path]:
+    """Every file at or below these paths."""
     for folder in folders:
         if folder.is_file():
             yield folder

@@ -71,13 +71,12 @@ def search(connection: sa.Connection, namespace: int, match: str, k: int) -> lis
     return [(int(id), float(score)) for id, score in found]
 
 
-def check(connection: sa.Connection, namespace: int) -> int:
-    """Number of indexed passages, after FTS5's own integrity check. Raises the driver's error when it fails."""
-    name = table(namespace)
-    connection.exec_driver_sql(f"INSERT INTO {name}({name}) VALUES ('integrity-check')")
-    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {name}_docsize").scalar_one())
-
-
 def ids(connection: sa.Connection, namespace: int) -> Sequence[int]:
     """Ids of the indexed passages."""
     return [int(id) for id in connection.exec_driver_sql(f"SELECT id FROM {table(namespace)}_docsize").scalars()]
+
+
+def size(connection: sa.Connection, namespace: int) -> int:
+    """Bytes of the index's leaves."""
+    query = f"SELECT coalesce(sum(length(block)), 0) FROM {table(namespace)}_data"
+    return int(connection.exec_driver_sql(query).scalar_one())

@@ -93,6 +93,13 @@ class Store:
         with self.database.reading() as connection:
             return [Change(*row) for row in connection.execute(query)]
 
+    def mark(self, position: int) -> str:
+        """What the change at `position` is known by; empty when there is none. Derived files carry it."""
+        query = sa.select(changes).where(changes.c.namespace == self.number(), changes.c.position == position)
+        with self.database.reading() as connection:
+            row = connection.execute(query).first()
+        return f"{row.kind} {row.first}-{row.last} {row.at}" if row else ""
+
     def entries(self, limit: int | None = None) -> list[LogEntry]:
         """The log as a person reads it, newest first."""
         query = (

@@ -9,12 +9,20 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from memapp.protocols import Embedder
+from memapp.protocols import Embedder, EmbedderIdentity
 from memapp.store.log import REEMBEDDED, Store, dump, stored_identity
 from memapp.store.schema import documents, facts, passages, vectors
 from memapp.types import Passage, Progress
 
 _BATCH = 256
+
+
+def unfinished(store: Store, identity: EmbedderIdentity) -> bool:
+    """Whether any vector of the store may be another embedder's."""
+    with store.database.reading() as connection:
+        stored = stored_identity(connection)
+        pending = connection.execute(sa.select(facts.c.value).where(facts.c.name == REEMBEDDED)).first()
+    return stored is not None and (stored != identity or pending is not None)
 
 
 def reembed(store: Store, embedder: Embedder, progress: Callable[[Progress], None] | None = None) -> int:

@@ -1,0 +1,123 @@
+"""Ties the sentences of an answer to the spans of passages that support them.
+
+Numbers that a model writes are not trusted: they are taken out, and a citation is set only where a
+sentence's content words, and every number in it, stand in a span of a passage that was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from memapp.types import Citation, Hit
+
+SUPPORT = 0.5
+"""Share of a sentence's content words that must stand in a span for it to be cited."""
+
+_MARKER = re.compile(r"\s*\[\s*\d+(?:\s*[,;-]\s*\d+)*\s*\]")
+_SENTENCE = re.compile(r"\S(?:.*?\S)??(?:[.!?。！？]+(?=\s|$)[\"'»”’)]*|[。！？]|(?=\n)|$)", re.S)
+_WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
+_EMPTY = frozenset(
+    ["a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "may", "me", "my", "not", "of", "on", "or", "our", "out", "she", "so", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "too", "up", "us", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with", "would", "you", "your"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """An answer with markers, their citations, and how much of it is supported."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    support: float
+    """Share of the answer's content words that stand in cited spans, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    hit: Hit
+    start: int
+    end: int
+    words: frozenset[str]
+
+
+def words(text: str) -> list[str]:
+    """Content words and numbers, folded; plural and genitive endings are taken off."""
+    found = (match[0].casefold() for match in _WORD.finditer(text))
+    return [_stem(word) for word in found if word not in _EMPTY]
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Spans of the sentences and lines of a text, trimmed."""
+    return [match.span() for match in _SENTENCE.finditer(text)]
+
+
+def cite(answer: str, question: str, hits: Sequence[Hit]) -> Cited:
+    """The answer with a marker [n] behind every supported sentence; n counts citations from 1."""
+    text = _MARKER.sub("", answer).strip()
+    spans = [span for hit in hits for span in _spans(hit)]
+    asked = set(words(question))
+    citations: list[Citation] = []
+    pieces, at, supported, total = [], 0, 0, 0
+    for start, end in sentences(text):
+        pieces.append(text[at:end])
+        at = end
+        wanted = words(text[start:end])
+        span, share = _best(wanted, asked, spans)
+        total += len(wanted)
+        if span is None:
+            continue
+        supported += round(share * len(wanted))
+        citation = _citation(span)
+        same = next(
+            (c.n for c in citations if (c.passage, c.start, c.end) == (span.hit.passage.id, span.start, span.end)), 0
+        )
+        if not same:
+            same = len(citations) + 1
+            citations.append(replace(citation, n=same))
+        pieces.append(f" [{same}]")
+    return Cited("".join([*pieces, text[at:]]), tuple(citations), supported / total if total else 0.0)
+
+
+def _best(wanted: Sequence[str], asked: set[str], spans: Sequence[_Span]) -> tuple[_Span | None, float]:
+    """The span that holds most of the sentence's words; among equals the one closest to the question."""
+    if not wanted:
+        return None, 0.0
+    numbers = {word for word in wanted if word[0].isdigit()}
+    best: tuple[float, float, int] | None = None
+    chosen: _Span | None = None
+    for index, span in enumerate(spans):
+        if not numbers <= span.words:
+            continue
+        share = sum(word in span.words for word in wanted) / len(wanted)
+        news = sum(word in span.words and word not in asked for word in wanted)
+        key = (share if news else share / 2, len(asked & span.words), -index)
+        if best is None or key > best:
+            best, chosen = key, span
+    return (chosen, best[0]) if best is not None and best[0] >= SUPPORT else (None, 0.0)
+
+
+def _spans(hit: Hit) -> list[_Span]:
+    passage = hit.passage
+    title = frozenset(words(passage.title))
+    bounds = sentences(passage.text)
+    return [_Span(hit, start, end, title | frozenset(words(passage.text[start:end]))) for start, end in bounds]
+
+
+def _citation(span: _Span) -> Citation:
+    passage = span.hit.passage
+    return Citation(
+        0,
+        passage.document,
+        passage.title,
+        passage.text[span.start : span.end],
+        passage.start + span.start,
+        passage.start + span.end,
+        passage.id,
+        passage.source,
+        passage.page,
+    )
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

@@ -1,0 +1,276 @@
+"""The story of remembering: find, read, split, embed, commit, and let the layers catch up.
+
+Reading and committing run in threads of their own, so that the embedder never waits for a disk. What
+is committed stays, whatever happens afterwards; a document is committed whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from memapp.protocols import Embedder, Reader
+from memapp.read import Found, find, read, source_of, split_all, spool
+from memapp.settings import Settings
+from memapp.store.log import Entry, Store, content_hash
+from memapp.types import Document, Failure, IngestReport, Item, ItemState, Passage, Progress, Span, Vectors
+
+_BATCH_PASSAGES = 256
+"""Passages that are embedded and committed together."""
+_BATCH_CHARACTERS = 200_000
+_END = object()
+
+
+@dataclass
+class _Ledger:
+    """What became of each item so far, and where the time went."""
+
+    items: list[Item] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "split", "embed", "commit"), 0.0))
+    passages: int = 0
+    progress: Callable[[Progress], None] | None = None
+
+    def note(self, item: Item) -> None:
+        self.items.append(item)
+        self.passages += item.passages
+        if self.progress:
+            self.progress(Progress("read", len(self.items), None, item.source))
+
+    def spent(self, stage: str, since: float) -> None:
+        self.seconds[stage] += time.perf_counter() - since
+
+
+def ingest(
+    documents: Iterable[Document | Failure],
+    store: Store,
+    embedder: Embedder,
+    settings: Settings,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> IngestReport:
+    """Remembers documents; one that is known already, word for word, is left alone.
+
+    Ends early when `cancel` is set or at KeyboardInterrupt: the report is then marked interrupted.
+    Raises StoreError or ModelError when it cannot go on; what was committed before stays.
+    """
+    began = time.perf_counter()
+    ledger = _Ledger(progress=progress)
+    stop = cancel or threading.Event()
+    reading = _Stage(_timed(documents, ledger), stop)
+    writing = _Writer(store, embedder, ledger)
+    interrupted = False
+    try:
+        for batch in _batches(reading, ledger):
+            for entries in _made_ready(batch, store, embedder, settings, ledger):
+                writing.put(entries)
+            if stop.is_set():
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        reading.close()
+        writing.close()
+    writing.check()
+    ledger.seconds["total"] = time.perf_counter() - began
+    return IngestReport(tuple(ledger.items), ledger.seconds, interrupted or stop.is_set())
+
+
+def from_paths(
+    paths: Iterable[str | Path], settings: Settings, format: str | None = None, extra: Iterable[Reader] = ()
+) -> Iterator[Document | Failure]:
+    """The documents of files and folders, each with the absolute path as its source."""
+    readers = tuple(extra)
+    for found in find(Path(path).expanduser().absolute() for path in paths):
+        if isinstance(found, Found):
+            yield from read(found.path, found.source, format, settings, readers)
+        else:
+            yield found
+
+
+def from_stdin(
+    stack: contextlib.ExitStack,
+    stream: BinaryIO,
+    settings: Settings,
+    format: str | None = None,
+    extra: Iterable[Reader] = (),
+) -> Iterator[Document | Failure]:
+    """The documents of a stream, kept in a temporary file for as long as `stack` is open."""
+    path = stack.enter_context(spool(stream, settings))
+    return read(path, "-", format, settings, tuple(extra))
+
+
+def source_name(path: str | Path) -> str:
+    """How the source of a file is stored."""
+    return source_of(Path(path).expanduser().absolute())
+
+
+def _timed(documents: Iterable[Document | Failure], ledger: _Ledger) -> Iterator[Document | Failure]:
+    iterator = iter(documents)
+    while True:
+        began = time.perf_counter()
+        item = next(iterator, None)
+        ledger.spent("read", began)
+        if item is None:
+            return
+        yield item
+
+
+def _batches(items: Iterable[Document | Failure], ledger: _Ledger) -> Iterator[list[Document]]:
+    """Documents in groups of about _BATCH_CHARACTERS; failures are noted on the way."""
+    batch: list[Document] = []
+    characters = 0
+    for item in items:
+        if isinstance(item, Failure):
+            ledger.note(Item(item.source, "failed", reason=item.reason))
+            continue
+        batch.append(item)
+        characters += len(item.text)
+        if characters >= _BATCH_CHARACTERS or len(batch) >= _BATCH_PASSAGES:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _made_ready(
+    batch: list[Document], store: Store, embedder: Embedder, settings: Settings, ledger: _Ledger
+) -> Iterator[list[Entry]]:
+    """Splits and embeds the documents that are new; the others are noted as unchanged."""
+    known = store.hashes(document.id for document in batch)
+    fresh: list[Document] = []
+    for document in batch:
+        if known.get(document.id) == content_hash(document):
+            ledger.note(Item(document.source or document.id, "unchanged", document.id))
+        else:
+            fresh.append(document)
+    began = time.perf_counter()
+    split = split_all(fresh, settings.passage_tokens, lambda texts: embedder.count(list(texts)), settings.record_tokens)
+    ledger.spent("split", began)
+    ready: list[tuple[Document, list[Span]]] = []
+    waiting = 0
+    for document, spans in zip(fresh, split, strict=True):
+        if not spans:
+            ledger.note(Item(document.source, "failed", document.id, reason="It holds no text."))
+            continue
+        ready.append((document, spans))
+        waiting += len(spans)
+        if waiting >= _BATCH_PASSAGES:
+            yield _embedded(ready, embedder, ledger)
+            ready, waiting = [], 0
+    if ready:
+        yield _embedded(ready, embedder, ledger)
+
+
+def _embedded(ready: list[tuple[Document, list[Span]]], embedder: Embedder, ledger: _Ledger) -> list[Entry]:
+    began = time.perf_counter()
+    contents = [
+        Passage(0, document.id, document.title, document.text[span.start : span.end], span.start, span.end).content
+        for document, spans in ready
+        for span in spans
+    ]
+    vectors = _in_steps(contents, embedder)
+    ledger.spent("embed", began)
+    entries, at = [], 0
+    for document, spans in ready:
+        entries.append(Entry(document, tuple(spans), vectors[at : at + len(spans)]))
+        at += len(spans)
+    return entries
+
+
+def _in_steps(contents: list[str], embedder: Embedder) -> Vectors:
+    """Embeds a long document in steps, so that memory stays bounded."""
+    import numpy as np
+
+    step = 4 * _BATCH_PASSAGES
+    return np.concatenate([embedder.embed(contents[i : i + step]) for i in range(0, len(contents), step)])
+
+
+class _Stage:
+    """An iterable that is worked off in a thread ahead of the one who reads it."""
+
+    def __init__(self, items: Iterable[Any], stop: threading.Event) -> None:
+        self._queue: queue.Queue[Any] = queue.Queue(maxsize=2 * _BATCH_PASSAGES)
+        self._stop = stop
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(items,), name="memapp-read", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Any]:
+        while (item := self._queue.get()) is not _END:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        """Ends the thread, whatever it has left to do."""
+        self._closed.set()
+        while self._thread.is_alive():
+            try:
+                self._queue.get(timeout=0.05)
+            except queue.Empty:
+                continue
+
+    def _run(self, items: Iterable[Any]) -> None:
+        end: object = _END
+        try:
+            for item in items:
+                if self._closed.is_set() or self._stop.is_set():
+                    break
+                self._queue.put(item)
+        except BaseException as error:  # noqa: BLE001 - handed to the reader's thread, which raises it
+            end = error
+        self._queue.put(end)
+        if end is not _END:
+            self._queue.put(_END)
+
+
+class _Writer:
+    """Commits batches in a thread, in order. A failure ends it and is raised by the next call."""
+
+    def __init__(self, store: Store, embedder: Embedder, ledger: _Ledger) -> None:
+        self._store, self._embedder, self._ledger = store, embedder, ledger
+        self._queue: queue.Queue[list[Entry] | None] = queue.Queue(maxsize=2)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="memapp-commit", daemon=True)
+        self._thread.start()
+
+    def put(self, entries: list[Entry]) -> None:
+        self.check()
+        self._queue.put(entries)
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while (entries := self._queue.get()) is not None:
+            if self._error is not None:
+                continue
+            began = time.perf_counter()
+            try:
+                states = self._store.put(entries, self._embedder.identity)
+            except BaseException as error:  # noqa: BLE001 - raised by the next call of the one who writes
+                self._error = error
+                continue
+            self._ledger.spent("commit", began)
+            for entry, state in zip(entries, states, strict=True):
+                self._ledger.note(_item(entry, state))
+            if self._ledger.progress:
+                self._ledger.progress(Progress("embed", self._ledger.passages, None))
+
+
+def _item(entry: Entry, state: ItemState) -> Item:
+    document = entry.document
+    passages = len(entry.spans) if state != "unchanged" else 0
+    return Item(document.source or document.id, state, document.id, passages)

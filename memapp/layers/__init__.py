@@ -1,0 +1,1 @@
+"""Memory layers: projections of the log that answer `recall`. They never import one another."""

@@ -1,0 +1,497 @@
+"""The facade. Everything that memapp does is a call on `Memory`; every front end is thin over it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from memapp import ask as asking
+from memapp import ingest as ingesting
+from memapp.errors import UsageError
+from memapp.protocols import Embedder, Engine, MemoryLayer
+from memapp.settings import Settings, default_store, load
+from memapp.store import chats, check, content, erase
+from memapp.store.log import Forgotten, Store, now
+from memapp.types import (
+    Answer,
+    BatchReport,
+    Check,
+    Document,
+    DocumentInfo,
+    Done,
+    Event,
+    Failure,
+    ForgetReport,
+    Hit,
+    IngestReport,
+    LayerStats,
+    LogEntry,
+    Passage,
+    Progress,
+    SearchResult,
+    SessionInfo,
+    Stats,
+    StoredTurn,
+    Turn,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
+
+Report = Callable[[Progress], None]
+
+
+class Memory:
+    """One namespace of a store: feed it, ask it, make it forget. Safe to use from several threads."""
+
+    def __init__(self, store: Store, settings: Settings, embedder: Embedder | None, engine: Engine | None) -> None:
+        """Use `Memory.open`."""
+        self._store = store
+        self.settings = settings
+        self._embedder = embedder
+        self._engine = engine
+        self._layers: dict[str, MemoryLayer] = {}
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(
+        cls,
+        store: str | Path | None = None,
+        *,
+        namespace: str = "default",
+        settings: Settings | None = None,
+        embedder: Embedder | None = None,
+        engine: Engine | None = None,
+        create: bool = True,
+    ) -> Memory:
+        """Opens a store, a file's path or a SQLAlchemy URL; models are loaded when they are first needed.
+
+        Raises StoreForeign when there is none and `create` is False, or when it is damaged or another
+        program's; StoreVersion when a newer memapp wrote it; UsageError for a bad namespace.
+        """
+        if not namespace or len(namespace) > 255 or not namespace.isprintable():
+            raise UsageError(f"{namespace!r} is no name for a namespace.", "Use 1 to 255 printable characters.")
+        settings = settings or load()
+        location = default_store() if store is None else store
+        opened = Store(location, namespace, busy_seconds=settings.busy_seconds, create=create)
+        return cls(opened, settings, embedder, engine)
+
+    def close(self) -> None:
+        """Saves the layers and lets go of store and model; safe to call twice."""
+        with self._lock:
+            for layer in self._layers.values():
+                layer.save()
+            self._layers.clear()
+            if self._engine is not None:
+                self._engine.close()
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def namespace(self) -> str:
+        """The part of the store that this memory sees."""
+        return self._store.namespace
+
+    @property
+    def store_location(self) -> str:
+        """Path of the store's file."""
+        return str(self._store.path)
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder; made at first use."""
+        with self._lock:
+            if self._embedder is None:
+                from memapp.models.embedder import MiniLMEmbedder
+
+                self._embedder = MiniLMEmbedder(threads=self.settings.threads)
+            return self._embedder
+
+    @property
+    def engine(self) -> Engine:
+        """The language model; made at first use. Raises ModelError leaves."""
+        with self._lock:
+            if self._engine is None:
+                from memapp.models import open_engine
+
+                self._engine = open_engine(self.settings)
+            return self._engine
+
+    def prepare(self, progress: Report | None = None) -> None:
+        """Loads the embedder and the model now, so that no question waits for them."""
+        report = progress or _silent
+        report(Progress("embedder", 0, 2))
+        self.embedder.embed(["warm"])
+        report(Progress("model", 1, 2))
+        self.engine.count([])
+        report(Progress("model", 2, 2))
+
+    # Remembering
+
+    def add(
+        self,
+        text: str,
+        *,
+        id: str | None = None,
+        title: str = "",
+        source: str = "",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> list[str]:
+        """Remembers a text; returns the ids of its documents.
+
+        Without an `id` the content makes one, so that the same text is remembered once. Raises
+        UsageError when there is no text.
+        """
+        clean = text.encode("utf-8", "replace").decode().replace("\x00", "").strip()
+        if not clean:
+            raise UsageError("There is no text to remember.", "Give some.")
+        try:
+            extra = json.loads(json.dumps(dict(metadata or {})))
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"The metadata is not JSON: {error}.", "Use text, numbers, lists and mappings.") from error
+        name = id or "sha256:" + hashlib.sha256(f"{title}\n{clean}".encode()).hexdigest()[:16]
+        report = self._ingest([Document(name, title, clean, source, metadata=extra)])
+        return [item.document for item in report.items]
+
+    def ingest(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        format: str | None = None,
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> IngestReport:
+        """Remembers files and folders; "-" is standard input. What cannot be read is reported item by item.
+
+        Unchanged documents are left alone, changed ones replaced. Ends early, with what is committed
+        kept, when `cancel` is set or at Ctrl-C.
+        """
+        from memapp import plugins
+
+        readers, broken = plugins.load_all()
+        names = [paths] if isinstance(paths, str | Path) else list(paths)
+        with contextlib.ExitStack() as stack:
+            files = [path for path in names if str(path) != "-"]
+            documents = ingesting.from_paths(files, self.settings, format, readers)
+            if len(files) < len(names):
+                spooled = ingesting.from_stdin(stack, sys.stdin.buffer, self.settings, format, readers)
+                documents = _chained(documents, spooled)
+            failures = (Failure(str(error.message), error.hint) for error in broken)
+            return self._ingest(_chained(failures, documents), progress, cancel)
+
+    def _ingest(
+        self,
+        documents: Iterable[Document | Failure],
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> IngestReport:
+        self._store.require(self.embedder.identity)
+        report = ingesting.ingest(
+            documents, self._store, self.embedder, self.settings, progress=progress, cancel=cancel
+        )
+        for layer in list(self._layers.values()):
+            asking.catch_up(layer, self._store)
+            layer.save()
+        return report
+
+    # Asking
+
+    def recall(
+        self, question: str, k: int | None = None, *, layers: Sequence[str] | None = None, history: Sequence[Turn] = ()
+    ) -> list[Hit]:
+        """The k best passages, best first."""
+        return list(self.search(question, k, layers=layers, history=history).hits)
+
+    def search(
+        self, question: str, k: int | None = None, *, layers: Sequence[str] | None = None, history: Sequence[Turn] = ()
+    ) -> SearchResult:
+        """The k best passages, with the time that each step took. Raises UsageError for an unknown layer."""
+        return asking.search(self._recall(layers), question, self._k(k), history)
+
+    def ask(
+        self, question: str, k: int | None = None, *, layers: Sequence[str] | None = None, history: Sequence[Turn] = ()
+    ) -> Answer:
+        """An answer from memory, with citations; abstains when memory does not hold one."""
+        return _last(self.stream(question, k, layers=layers, history=history))
+
+    def stream(
+        self,
+        question: str,
+        k: int | None = None,
+        *,
+        layers: Sequence[str] | None = None,
+        history: Sequence[Turn] = (),
+        cancel: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """The answer as it comes about: Recalled, Tokens, Citations, Done."""
+        return asking.stream(self._recall(layers), self.engine, question, self._k(k), history, cancel)
+
+    def batch(
+        self,
+        questions: str | Path,
+        out: str | Path,
+        *,
+        k: int | None = None,
+        layers: Sequence[str] | None = None,
+        resume: bool = False,
+        search_only: bool = False,
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> BatchReport:
+        """Answers a JSONL file of {"id", "question"}, in order; `resume` goes on where an earlier run broke off."""
+        from memapp import batch, records
+
+        def one(question: str) -> dict[str, Any]:
+            if search_only:
+                return records.search_record(self.search(question, k, layers=layers))
+            return records.answer_record(self.ask(question, k, layers=layers))
+
+        return batch.run(Path(questions), Path(out), one, resume=resume, progress=progress, cancel=cancel)
+
+    # Chatting
+
+    def chat(
+        self,
+        question: str,
+        session: str,
+        *,
+        k: int | None = None,
+        layers: Sequence[str] | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """`stream` with the session's turns in mind; the turn is kept, a cancelled one with what came."""
+        history = [Turn(turn.question, turn.answer) for turn in self.turns(session) if not turn.erased]
+        for event in self.stream(question, k, layers=layers, history=history, cancel=cancel):
+            if isinstance(event, Done):
+                chats.keep(self._store, session, event.answer, now())
+            yield event
+
+    def sessions(self) -> list[SessionInfo]:
+        """Kept chat sessions, the one spoken in last first."""
+        return chats.sessions(self._store)
+
+    def turns(self, session: str) -> list[StoredTurn]:
+        """The turns of a session in order."""
+        return chats.of_session(self._store, session)
+
+    def search_turns(self, text: str, limit: int = 50) -> list[StoredTurn]:
+        """Turns of any session that contain `text`, newest first."""
+        return chats.search(self._store, text, limit)
+
+    def delete_session(self, session: str) -> int:
+        """Deletes a session; returns the number of its turns."""
+        deleted = chats.delete(self._store, session)
+        erase.scrub(self._store.database, self.settings.busy_seconds)
+        return deleted
+
+    # Looking
+
+    def documents(self, *, source: str | None = None, limit: int | None = None) -> list[DocumentInfo]:
+        """What is remembered, oldest first; `source` is a file or a folder."""
+        return content.infos(self._store, self._source(source) if source is not None else None, limit)
+
+    def document(self, id: str) -> Document:
+        """A document with its whole text. Raises UsageError when it is not known."""
+        found = content.document(self._store, self._known([id])[0])
+        if found is None:
+            raise _unknown(id)
+        return found
+
+    def passages(self, id: str) -> list[Passage]:
+        """The passages of a document in order. Raises UsageError when it is not known."""
+        return content.passages_of(self._store, self._known([id])[0])
+
+    def log(self, limit: int | None = None) -> list[LogEntry]:
+        """What came and went, newest first."""
+        return self._store.entries(limit)
+
+    def stats(self) -> Stats:
+        """What the namespace holds, and the state of its layers."""
+        documents, passages, characters, changes = content.totals(self._store)
+        embedder = self._store.embedder()
+        files = [path for path in erase.files(self._files()) if path.exists()]
+        return Stats(
+            self.namespace,
+            documents,
+            passages,
+            characters,
+            changes,
+            sum(path.stat().st_size for path in files),
+            f"{embedder.name} ({embedder.dimension}, {embedder.sha256[:12]})" if embedder else "",
+            tuple(layer.stats() for layer in self._caught_up().values()),
+        )
+
+    # Forgetting
+
+    def matching(self, text: str) -> list[DocumentInfo]:
+        """Documents that contain `text`, whatever its case: what `forget(query=text)` would remove."""
+        if not text.strip():
+            raise UsageError("The text to look for is empty.", "Give some.")
+        return content.containing(self._store, text)
+
+    def forget(
+        self, *documents: str, source: str | None = None, query: str | None = None, verify: bool = False
+    ) -> ForgetReport:
+        """Erases documents from the log, every layer and every chat that quotes them.
+
+        By id, by `source` (a file or folder), or by `query` (a text that they contain). With `verify`
+        the store's files are searched for the erased text. Raises UsageError when nothing matches.
+        """
+        keys = self._known(documents)
+        if source is not None:
+            keys += [info.id for info in self.documents(source=source)]
+        if query is not None:
+            keys += [info.id for info in self.matching(query)]
+        if not keys:
+            raise UsageError("Nothing matches, so nothing was forgotten.", "See what there is with `memapp list`.")
+        return self._forget(list(dict.fromkeys(keys)), verify)
+
+    def _forget(self, keys: Sequence[str], verify: bool) -> ForgetReport:
+        layers = self._caught_up()
+        gone = self._store.forget(keys)
+        dropped = {}
+        for name, layer in layers.items():
+            asking.catch_up(layer, self._store)
+            layer.save()
+            dropped[name] = gone.passages
+        clean = erase.scrub(self._store.database, self.settings.busy_seconds)
+        checks = [] if clean else [_UNSCRUBBED]
+        if verify:
+            checks += self._proof(gone)
+        return ForgetReport(gone.documents, gone.passages, dropped, gone.turns, tuple(checks))
+
+    def _proof(self, gone: Forgotten) -> list[Check]:
+        elsewhere = content.still_said(self._store, gone.texts)
+        return [*self.verify(), erase.prove(self._files(), [text for text in gone.texts if text not in elsewhere])]
+
+    # Care
+
+    def rebuild(self, layers: Sequence[str] | None = None, progress: Report | None = None) -> list[LayerStats]:
+        """Drops what layers derived and makes it anew; `dense` re-embeds when the embedder changed."""
+        from memapp.store.reembed import reembed, unfinished
+
+        names = tuple(layers) if layers else self.settings.layers
+        if "dense" in names and unfinished(self._store, self.embedder.identity):
+            reembed(self._store, self.embedder, progress)
+        built = []
+        for done, (name, layer) in enumerate(self._chosen(names).items()):
+            (progress or _silent)(Progress("rebuild", done, len(names), name))
+            layer.rebuild()
+            built.append(layer.stats())
+        return built
+
+    def verify(self) -> list[Check]:
+        """Checks the file, the log, the documents and every layer against one another."""
+        checks = check.verify(self._store)
+        head, passages = self._store.head(), content.totals(self._store)[1]
+        for name, layer in self._caught_up().items():
+            stats = layer.stats()
+            ok = stats.passages == passages and stats.cursor >= head
+            message = f"{stats.passages} of {passages} passages, at change {stats.cursor} of {head}."
+            checks.append(Check(f"layer {name}", ok, message, "" if ok else f"Run `memapp rebuild {name}`."))
+        return checks
+
+    def export(self, path: str | Path, progress: Report | None = None) -> int:
+        """Writes every document as a line of JSONL; returns how many. `import_` reads it back."""
+        from memapp import archive
+
+        return archive.write(Path(path), content.every_document(self._store), progress or _silent)
+
+    def import_(self, path: str | Path, progress: Report | None = None) -> IngestReport:
+        """Remembers the documents of an export; known ones are left alone."""
+        from memapp import archive
+
+        return self._ingest(archive.read(Path(path), self.settings), progress)
+
+    # Inside
+
+    def _k(self, k: int | None) -> int:
+        return self.settings.k if k is None else k
+
+    def _recall(self, layers: Sequence[str] | None) -> asking.Recall:
+        chosen = self._chosen(tuple(layers) if layers else self.settings.layers)
+        return asking.Recall(self._store, self.embedder, chosen, self.settings)
+
+    def _chosen(self, names: Sequence[str]) -> dict[str, MemoryLayer]:
+        with self._lock:
+            return {name: self._layer(name) for name in dict.fromkeys(names)}
+
+    def _layer(self, name: str) -> MemoryLayer:
+        if name not in self._layers:
+            from memapp.layers.dense import DenseLayer
+            from memapp.layers.lexical import LexicalLayer
+
+            makers: dict[str, Callable[[], MemoryLayer]] = {
+                "lexical": lambda: LexicalLayer(self._store),
+                "dense": lambda: DenseLayer(self._store, self.embedder.identity, self.settings),
+            }
+            if name not in makers:
+                raise UsageError(f"There is no layer '{name}'.", f"Layers: {', '.join(makers)}.")
+            self._layers[name] = makers[name]()
+        return self._layers[name]
+
+    def _caught_up(self) -> dict[str, MemoryLayer]:
+        layers = self._chosen(self.settings.layers)
+        for layer in layers.values():
+            asking.catch_up(layer, self._store)
+        return layers
+
+    def _files(self) -> list[Path]:
+        path = self._store.path
+        beside = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm", "-journal", ".layers")]
+        return [each for each in beside if each.exists()]
+
+    def _source(self, source: str) -> str:
+        """A source as it is stored: as given when something has it, else as an absolute path."""
+        return source if content.infos(self._store, source, 1) else ingesting.source_name(source)
+
+    def _known(self, ids: Iterable[str]) -> list[str]:
+        """These ids as they are stored; a file may be named by a relative path."""
+        wanted = list(ids)
+        stored = self._store.hashes([*wanted, *(ingesting.source_name(id) for id in wanted)])
+        for id in wanted:
+            if id not in stored and ingesting.source_name(id) not in stored:
+                raise _unknown(id)
+        return [id if id in stored else ingesting.source_name(id) for id in wanted]
+
+
+_UNSCRUBBED = Check(
+    "write-ahead log",
+    False,
+    "Another process is still reading an older state, so erased text may stand in the write-ahead log.",
+    "End that process and run `memapp verify`, which empties the log.",
+)
+
+
+def _unknown(id: str) -> UsageError:
+    return UsageError(f"There is no document '{id}'.", "See what there is with `memapp list`.")
+
+
+def _silent(_: Progress) -> None:
+    """Reports nothing."""
+
+
+def _chained(*parts: Iterable[Document | Failure]) -> Iterator[Document | Failure]:
+    for part in parts:
+        yield from part
+
+
+def _last(events: Iterator[Event]) -> Answer:
+    for event in events:
+        if isinstance(event, Done):
+            return event.answer
+    raise AssertionError("A stream ends with Done.")

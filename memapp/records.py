@@ -1,0 +1,74 @@
+"""The JSON that other programs read: one function a record. Its names never change, they are only added to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from memapp.types import Answer, Citation, Hit, SearchResult
+
+
+def search_record(result: SearchResult) -> dict[str, Any]:
+    """What `memapp search --json` prints."""
+    return {
+        "question": result.question,
+        "hits": [hit_record(hit) for hit in result.hits],
+        "timing_ms": _rounded(result.timing_ms),
+    }
+
+
+def answer_record(answer: Answer) -> dict[str, Any]:
+    """What `memapp ask --json` prints."""
+    return {
+        "question": answer.question,
+        "answer": answer.text,
+        "citations": [citation_record(citation) for citation in answer.citations],
+        "confidence": round(answer.confidence, 4),
+        "abstained": answer.abstained,
+        "tokens": {
+            "prompt": answer.tokens.prompt,
+            "generated": answer.tokens.generated,
+            "context": answer.tokens.context,
+        },
+        "timing_ms": _rounded(answer.timing_ms),
+        "hits": [hit_record(hit) for hit in answer.hits],
+        "dropped": list(answer.dropped),
+        "finish": answer.finish,
+    }
+
+
+def hit_record(hit: Hit) -> dict[str, Any]:
+    """One hit of a search."""
+    passage = hit.passage
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 6),
+        "document": passage.document,
+        "title": passage.title,
+        "text": passage.text,
+        "layers": list(hit.layers),
+        "why": hit.why,
+        "source": passage.source,
+        "page": passage.page,
+        "start": passage.start,
+        "end": passage.end,
+        "passage": passage.id,
+        "metadata": dict(passage.metadata),
+    }
+
+
+def citation_record(citation: Citation) -> dict[str, Any]:
+    """One citation of an answer."""
+    return {
+        "n": citation.n,
+        "document": citation.document,
+        "title": citation.title,
+        "text": citation.text,
+        "start": citation.start,
+        "end": citation.end,
+        "source": citation.source,
+        "page": citation.page,
+    }
+
+
+def _rounded(timing: Any) -> dict[str, float]:
+    return {stage: round(ms, 3) for stage, ms in timing.items()}
