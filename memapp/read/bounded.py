@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memapp.errors import TooLarge
-from memapp.read.encoding import SAMPLE, detect
+from memapp.read.encoding import SAMPLE, controls, detect
 from memapp.settings import Settings
 
 DEFAULTS = Settings()
@@ -70,7 +70,8 @@ def text_lines(path: Path, longest: int, utf8: bool = False) -> Iterator[tuple[i
 
 
 def _encoding(head: bytes, utf8: bool) -> str:
-    if utf8 and b"\0" not in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    # A few bad bytes spoil their lines only; many are the mark of a binary file, or of UTF-16.
+    if utf8 and controls(head) < 0.05 and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-8-sig"
     return detect(head)
 

@@ -44,13 +44,18 @@ def detect(head: bytes, declared: str = "") -> str:
             return name
     if b"\0" in head:
         return _wide(head)
-    if len(head.translate(None, _CONTROLS)) < len(head) * 0.98:
+    if controls(head) > 0.02:
         raise UnsupportedFormat("The content is binary, not text.", "Name its --format, or leave the file out.")
     if _is_utf8(head):
         return "utf-8"
     if declared and _fits(head, declared):
         return declared
     return _guess(head)
+
+
+def controls(head: bytes) -> float:
+    """The share of bytes that text does not have."""
+    return 1 - len(head.translate(None, _CONTROLS)) / len(head) if head else 0.0
 
 
 def _is_utf8(head: bytes) -> bool:
@@ -79,7 +84,7 @@ def _wide(head: bytes) -> str:
     if min(even, odd) <= max(even, odd) * 0.05 and _fits(head, name):
         sample = codecs.getincrementaldecoder(name)().decode(head[:8192], final=False)
         good = sum(character.isprintable() or character in "\n\r\t\f" for character in sample)
-        if good >= 0.95 * len(sample):
+        if sample and good >= 0.95 * len(sample):
             return name
     raise UnsupportedFormat("The content is binary, not text.", "Name its --format, or leave the file out.")
 

@@ -169,9 +169,8 @@ def test_html(tmp_path):
     assert document.title == "The Page"
     assert document.metadata == {"author": "Ann Lee", "language": "en"}
     assert document.text == (
-        "Big head\n\nFirst para wrapped.\nNew line.\n\nLoose bold\n\nInner\n\ntail\n\n- one\n- two\n- deep\n\n1. a\n2. b"
-        "\n\n"
-        "Name | Age\nBo | 7\n\nCode\n\n  def f():\n    return 1\n\nEnd & out"
+        "Big head\n\nFirst para wrapped.\nNew line.\n\nLoose bold\n\nInner\n\ntail\n\n- one\n- two\n- deep\n\n1. a\n"
+        "2. b\n\nName | Age\nBo | 7\n\nCode\n\n  def f():\n    return 1\n\nEnd & out"
     )
     assert headed(document) == [("Big head", "Big head"), ("Code", "Code")]
 
@@ -217,8 +216,8 @@ def test_pdf(tmp_path):
     assert document.metadata == {"author": "Ann Lee", "date": "2021-03-04", "pages": 4}
     assert document.text == (
         "Report of the year\n\nThe weather in the valley was mild, and the harvest came early. A well-known farmer "
-        "said that he had not seen such a long summer. It ended.\n\nIn autumn the rain came and stayed, and the well-known "
-        "roads were closed.\n\nSecond page words.\n\nLast page."
+        "said that he had not seen such a long summer. It ended.\n\nIn autumn the rain came and stayed, and the "
+        "well-known roads were closed.\n\nSecond page words.\n\nLast page."
     )
     assert [(s.page, document.text[s.start :].split("\n")[0][:6]) for s in document.sections] == [
         (1, "Report"),
