@@ -67,7 +67,7 @@ def _made(entry: EntryPoint) -> Any:
     owner = _described(entry).distribution
     try:
         made = entry.load()()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # foreign code, which the application must outlive
         raise PluginError(
             f"The plugin '{entry.name}' of {owner} does not load: {type(error).__name__}: {error}.",
             f"Upgrade or uninstall {owner}.",

@@ -25,8 +25,8 @@ def tree_bytes(record_mb: int) -> int:
 def load(path: Path, longest: int) -> bytes:
     """The bytes of a file. Raises TooLarge beyond `longest`, without reading further."""
     with path.open("rb") as file:
-        data = file.read(longest + 1)
-    if len(data) > longest:
+        data = file.read(longest + 1) if path.stat().st_size <= longest else None
+    if data is None or len(data) > longest:
         raise TooLarge(
             f"It is larger than {longest // MB} MB, the limit for a document of this format.",
             "Split it, or raise max_record_mb.",
@@ -60,7 +60,9 @@ def text_lines(path: Path, longest: int, utf8: bool = False) -> Iterator[tuple[i
     with path.open("rb") as file:
         name = _encoding(file.read(SAMPLE), utf8)
         file.seek(0)
-        text = io.TextIOWrapper(file, encoding=name, errors="surrogateescape" if utf8 else "replace", newline="\n")
+        text = io.TextIOWrapper(
+            file, encoding=name, errors="surrogateescape" if utf8 else "replace", newline="\n" if utf8 else None
+        )
         number = 0
         while line := text.readline(longest + 1):
             number += 1

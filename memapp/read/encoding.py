@@ -46,10 +46,14 @@ def detect(head: bytes, declared: str = "") -> str:
         return _wide(head)
     if controls(head) > 0.02:
         raise UnsupportedFormat("The content is binary, not text.", "Name its --format, or leave the file out.")
+    if declared.lower().startswith("iso-2022") and _fits(head, declared):
+        # Seven-bit encodings look like ASCII.
+        return declared
     if _is_utf8(head):
         return "utf-8"
     if declared and _fits(head, declared):
-        return declared
+        # What calls itself Latin-1 or ASCII is in practice written in its superset.
+        return "cp1252" if codecs.lookup(declared).name in ("iso8859-1", "ascii") else declared
     return _guess(head)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +120,8 @@ def spool(stream: BinaryIO, settings: Settings) -> Iterator[Path]:
 
     Raises TooLarge beyond max_file_mb.
     """
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="memapp-") as folder:
         path = Path(folder) / "stdin"
         left = settings.max_file_mb * MB

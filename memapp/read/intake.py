@@ -10,39 +10,17 @@ from pathlib import Path
 from memapp.errors import Malformed, TooLarge, Unreadable, UsageError
 from memapp.protocols import Reader
 from memapp.read.bounded import DEFAULTS, MB
-from memapp.read.chat import ChatReader
-from memapp.read.csv import CsvReader
-from memapp.read.docx import DocxReader
-from memapp.read.epub import EpubReader
 from memapp.read.fault import explain
-from memapp.read.html import HtmlReader
-from memapp.read.jsonl import JsonlReader
-from memapp.read.mail import EmlReader, MboxReader
-from memapp.read.markdown import MarkdownReader
-from memapp.read.pdf import PdfReader
 from memapp.read.sniff import sniff
-from memapp.read.text import TextReader
 from memapp.settings import Settings
 from memapp.types import Document, Failure
-
-_BUILT_IN = (
-    TextReader,
-    MarkdownReader,
-    HtmlReader,
-    PdfReader,
-    DocxReader,
-    EpubReader,
-    JsonlReader,
-    CsvReader,
-    EmlReader,
-    MboxReader,
-    ChatReader,
-)
 
 
 def readers(settings: Settings = DEFAULTS, extra: Iterable[Reader] = ()) -> dict[str, Reader]:
     """The readers by name, built-in ones first; an extra one of the same name takes its place."""
-    known: dict[str, Reader] = {kind.name: kind(settings) for kind in _BUILT_IN}
+    from memapp.read.formats import BUILT_IN
+
+    known: dict[str, Reader] = {kind.name: kind(settings) for kind in BUILT_IN}
     known.update((reader.name, reader) for reader in extra)
     return known
 

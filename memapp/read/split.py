@@ -9,8 +9,8 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 from memapp.read.sentence import CHARACTER, CLAUSE, PARAGRAPH, SENTENCE, WORD, boundaries
 from memapp.types import Document, Span
@@ -19,6 +19,8 @@ Count = Callable[[list[str]], list[int]]
 
 _LONGEST = 4000
 """Characters of a unit that is counted whole; a longer one is cut first."""
+_CRUMB = 16
+"""Neighbouring sentences of together less than this part of the budget are packed as one; paragraphs of half that."""
 _TINY = 0.2
 """A section of less than this share of the budget joins its neighbour."""
 _PENALTY = {PARAGRAPH: 0.0, SENTENCE: 0.08, CLAUSE: 0.3, WORD: 0.6, CHARACTER: 1.0}
@@ -28,8 +30,7 @@ _CLAUSE_END = re.compile(r"[,;:—–、，；：،؛][\"'”’»)\]]*\s*$")
 _JOINERS = "\u200c\u200d"
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     """A stretch of text that is not cut any further, its following white space included."""
 
     start: int
@@ -110,7 +111,7 @@ def _counted(texts: Sequence[str], raw: Sequence[list[_Unit]], budget: int, coun
             if size > budget:
                 done += next(pieces)
             else:
-                done.append(_Unit(unit.start, unit.end, size, unit.kind, unit.section))
+                done.append(unit._replace(tokens=size))
         yield done
 
 
@@ -217,12 +218,22 @@ def _groups(units: Sequence[_Unit], budget: int) -> Iterator[list[_Unit]]:
         if not groups or (unit.section and tokens >= tiny):
             groups.append([])
             tokens = 0
-        groups[-1].append(unit)
+        _append(groups[-1], unit, budget // _CRUMB)
         tokens += unit.tokens
     if len(groups) > 1 and tokens < tiny:
         last = groups.pop()
         groups[-1] += last
     yield from groups
+
+
+def _append(group: list[_Unit], unit: _Unit, crumb: int) -> None:
+    if group and not unit.section:
+        last = group[-1]
+        tokens = last.tokens + unit.tokens
+        if tokens <= (crumb // 2 if unit.kind == PARAGRAPH else crumb):
+            group[-1] = last._replace(end=unit.end, tokens=tokens)
+            return
+    group.append(unit)
 
 
 def _packed(text: str, units: Sequence[_Unit], budget: int) -> Iterator[Span]:

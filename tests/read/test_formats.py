@@ -180,6 +180,11 @@ def test_html_declares_its_encoding(tmp_path):
     assert one(write(tmp_path / "a.html", page.encode("cp1251"))).text == "Привет"
 
 
+def test_html_that_calls_itself_latin_1_is_written_in_its_superset(tmp_path):
+    page = "<meta charset=iso-8859-1><p>“Zoë” was here – Привет".encode("cp1252", errors="ignore")
+    assert one(write(tmp_path / "a.html", page)).text == "“Zoë” was here –"
+
+
 def test_html_of_a_layout_table_keeps_its_blocks(tmp_path):
     page = "<table><tr><td><h1>Head</h1><p>One.</p><p>Two.</p></td><td>Side</td></tr></table>"
     document = one(write(tmp_path / "a.html", page))
@@ -224,6 +229,22 @@ def test_pdf(tmp_path):
         (2, "Second"),
         (4, "Last p"),
     ]
+
+
+def test_pdf_outline_gives_the_headings(tmp_path):
+    marks = [
+        "<< /First 11 0 R /Last 12 0 R /Count 2 >>",
+        "<< /Title (Start) /Parent 10 0 R /Next 12 0 R /Dest [4 0 R /Fit] >>",
+        "<< /Title (Middle) /Parent 10 0 R /Prev 11 0 R /Dest [8 0 R /Fit] >>",
+    ]
+    data = pdf([["One."], ["Two."], ["Three."]]).split(b"xref")[0]
+    data = data.replace(b"/Catalog", b"/Catalog /Outlines 11 0 R").replace(b"10 0 obj", b"99 0 obj")
+    for number, mark in enumerate(marks, 11):
+        for old, new in ((12, 13), (11, 12), (10, 11)):
+            mark = mark.replace(f"{old} 0 R", f"{new} 0 R")
+        data += f"{number} 0 obj\n{mark}\nendobj\n".encode()
+    document = one(write(tmp_path / "a.pdf", data + b"trailer\n<< /Root 1 0 R /Size 14 >>\n%%EOF\n"))
+    assert [(s.page, s.heading) for s in document.sections] == [(1, "Start"), (2, "Start"), (3, "Middle")]
 
 
 def test_pdf_running_heads_go(tmp_path):
@@ -315,6 +336,12 @@ def test_csv_without_a_header(tmp_path):
     assert documents(write(tmp_path / "b.csv", "text\nOne column only\n"))[0].text == "One column only"
 
 
+def test_csv_of_any_line_ends(tmp_path):
+    for ends in ("\r", "\r\n", "\n"):
+        path = write(tmp_path / "a.csv", f"id,text{ends}1,one{ends}2,two{ends}")
+        assert [document.text for document in documents(path)] == ["one", "two"]
+
+
 def test_csv_takes_long_cells(tmp_path):
     path = write(tmp_path / "a.csv", "text\n" + "word " * 100_000 + "\n")
     assert len(documents(path)[0].text) == 499_999
@@ -353,6 +380,12 @@ def test_eml_of_html_alone(tmp_path):
     mail["From"] = "a@example.org"
     mail.set_content("<html><body><style>x</style><p>Hello</p></body></html>", subtype="html")
     assert one(write(tmp_path / "a.eml", bytes(mail))).text == "From: a@example.org\n\nHello"
+
+
+def test_eml_in_a_seven_bit_encoding(tmp_path):
+    head = b"From: a@example.org\nContent-Type: text/plain; charset=iso-2022-jp\n\n"
+    document = one(write(tmp_path / "a.eml", head + "今日は晴れです。".encode("iso-2022-jp")))
+    assert document.text.endswith("今日は晴れです。")
 
 
 def test_mbox(tmp_path):
