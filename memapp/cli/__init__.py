@@ -21,6 +21,7 @@ from memapp.cli.options import INTERRUPTED, Options
 from memapp.errors import MemappError
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "init": care.init,
     "ingest": remember.ingest,
     "search": ask.search,
     "ask": ask.ask,

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ from memapp.cli.options import (
     interruptible,
     layer_names,
     memory_of,
+    open_memory,
     options,
 )
 from memapp.cli.progress import bar
@@ -99,12 +101,13 @@ def batch(
         report = memory.batch(
             questions, out, k=k, layers=names, resume=resume, search_only=search_only, progress=progress, cancel=cancel
         )
-    for failure in _failures(out) if report.failed else ():
+    for failure in _failures(out, report.skipped) if report.failed else ():
         output.err(failure)
     if as_json:
         output.out_json(report)
     skipped = f", {report.skipped:,} were there already" if report.skipped else ""
-    given.note(f"{report.done:,} done, {report.failed:,} failed{skipped}; written to {output.one_line(str(out))}.")
+    answered = report.done - report.failed
+    given.note(f"{answered:,} answered, {report.failed:,} failed{skipped}; in {output.one_line(str(out))}.")
     if report.interrupted:
         given.note("Interrupted; what is written stays. The same command with --resume goes on.")
         raise typer.Exit(INTERRUPTED)
@@ -114,15 +117,13 @@ def batch(
 
 def chat(
     context: typer.Context,
-    session: Annotated[
-        str | None, typer.Option("--session", metavar="NAME", help="Open or start this session.")
-    ] = None,
+    session: Annotated[str, typer.Option("--session", metavar="NAME", help="Open or start this session.")] = "",
 ) -> None:
     """Talk with memory in the terminal."""
     from memapp import tui
 
-    with memory_of(context, create=True) as memory:
-        tui.run(memory, session=session)
+    # opened behind the first screen, which is there at once
+    tui.run(lambda: open_memory(context, create=True), session=session)
 
 
 def place(passage: Passage | Citation) -> str:
@@ -217,9 +218,9 @@ def _print_evidence(answer: Answer, given: Options) -> None:
     )
 
 
-def _failures(out: Path) -> Iterator[str]:
+def _failures(out: Path, skipped: int) -> Iterator[str]:
     with out.open(encoding="utf-8") as file:
-        for line in file:
+        for line in islice(file, skipped, None):
             answer = json.loads(line)
             if "error" in answer:
                 yield f"failed  {output.one_line(str(answer.get('id')))}: {output.one_line(str(answer['error']))}"

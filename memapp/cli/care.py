@@ -14,6 +14,28 @@ from memapp.errors import UsageError
 from memapp.types import Check
 
 
+def init(context: typer.Context, as_json: Json = False) -> None:
+    """Create a store, prepare the default models, tell what hardware is used and why."""
+    from memapp.doctor import hardware
+
+    given = options(context)
+    with memory_of(context, create=True) as memory, bar(given) as progress:
+        given.note("Preparing the models; the first time takes a minute.")
+        memory.prepare(progress)
+        parts = {
+            "store": memory.store_location,
+            "embedder": memory.embedder.identity.name,
+            "model": memory.engine.identity,
+        }
+    rows = hardware()
+    if as_json:
+        record = [{"what": what, "choice": choice, "reason": reason} for what, choice, reason in rows]
+        output.out_json({**parts, "hardware": record})
+        return
+    output.columns(parts.items())
+    output.columns((what, f"{choice} ({reason})") for what, choice, reason in rows)
+
+
 def rebuild(
     context: typer.Context,
     layers: Annotated[list[str] | None, typer.Argument(metavar="LAYER...", help="All, when none is named.")] = None,

@@ -56,17 +56,18 @@ def settings_of(context: typer.Context) -> Settings:
     return settings.load(options(context).config)
 
 
-@contextmanager
-def memory_of(context: typer.Context, *, create: bool = False) -> Iterator[Memory]:
-    """The memory that the global options name, closed at the end.
-
-    Raises StoreForeign when there is none and `create` is false.
-    """
+def open_memory(context: typer.Context, *, create: bool = False) -> Memory:
+    """The memory that the global options name. Raises StoreForeign when there is none and `create` is false."""
     from memapp.memory import Memory
 
     given = options(context)
-    settings = settings_of(context)
-    with Memory.open(given.store, namespace=given.namespace, settings=settings, create=create) as memory:
+    return Memory.open(given.store, namespace=given.namespace, settings=settings_of(context), create=create)
+
+
+@contextmanager
+def memory_of(context: typer.Context, *, create: bool = False) -> Iterator[Memory]:
+    """`open_memory`, closed at the end."""
+    with open_memory(context, create=create) as memory:
         yield memory
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from memapp.cli import output
 from memapp.cli.options import INTERRUPTED, Json, Options, interruptible, memory_of, options
 from memapp.cli.progress import bar
 from memapp.errors import UsageError
-from memapp.types import DocumentInfo, ForgetReport, IngestReport, Item, ItemState
+from memapp.types import Document, DocumentInfo, ForgetReport, IngestReport, Item, ItemState
 
 if TYPE_CHECKING:
     from memapp.memory import Memory
@@ -83,8 +84,6 @@ def forget(
         if not yes:
             _confirm(_doomed(memory, ids, source, query))
         report = memory.forget(*ids, source=source, query=query, verify=verify)
-    if not report.documents:
-        raise UsageError("Nothing matches, so nothing was forgotten.", "`memapp list` shows what is remembered.")
     if as_json:
         output.out_json(report)
     _print_forgotten(report, given, quiet_checks=as_json)
@@ -132,14 +131,14 @@ def _summary(report: IngestReport, counts: Counter[ItemState]) -> str:
     return ", ".join(what) + took + (f": {parts}" if parts else "") + "."
 
 
-def _doomed(memory: Memory, ids: list[str], source: str | None, query: str | None) -> list[DocumentInfo]:
+def _doomed(memory: Memory, ids: list[str], source: str | None, query: str | None) -> Sequence[Document | DocumentInfo]:
     """The documents that would go. Raises UsageError when there are none."""
     if query is not None:
-        found = memory.matching(query)
+        found: Sequence[Document | DocumentInfo] = memory.matching(query)
     elif source is not None:
         found = memory.documents(source=source)
     else:
-        found = [info for info in memory.documents() if info.id in set(ids)]
+        found = [memory.document(id) for id in ids]
     if not found:
         raise UsageError("Nothing matches, so nothing was forgotten.", "`memapp list` shows what is remembered.")
     return found
@@ -150,7 +149,7 @@ def someone_is_there() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _confirm(doomed: list[DocumentInfo]) -> None:
+def _confirm(doomed: Sequence[Document | DocumentInfo]) -> None:
     for info in doomed[:LISTED]:
         output.err(f"{info.id}  {output.one_line(info.title)}  {output.one_line(info.source)}".rstrip())
     if len(doomed) > LISTED:

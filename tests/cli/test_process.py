@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from memapp.memory import Memory
-from memapp.models.scripted import ScriptedEmbedder
+from memapp.protocols import Embedder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -117,10 +117,10 @@ def test_the_store_may_come_from_the_environment(run: Run, tmp_path: Path) -> No
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    """A store with one document, written by the library itself with a scripted embedder."""
+def store(tmp_path: Path, embedder: Embedder) -> Path:
+    """A store with one document, written by the library itself."""
     path = tmp_path / "notes.db"
-    with Memory.open(path, embedder=ScriptedEmbedder()) as memory:
+    with Memory.open(path, embedder=embedder) as memory:
         memory.add("Das Café in Łódź öffnet um neun. \u4f60\u597d", id="café", title="Öffnungszeiten")
     return path
 
