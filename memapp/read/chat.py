@@ -14,7 +14,7 @@ from memapp.read.bounded import DEFAULTS, load, tree_bytes
 from memapp.read.clean import clean, line
 from memapp.read.draft import Draft
 from memapp.read.encoding import decode
-from memapp.read.jsonl import parse, record
+from memapp.read.jsonl import JsonlReader, parse, record
 from memapp.settings import Settings
 from memapp.types import Document, Failure
 
@@ -37,6 +37,9 @@ class ChatReader:
     def read(self, path: Path, source: str) -> Iterator[Document | Failure]:
         """The conversations in order. Raises Malformed when it is not JSON, TooLarge."""
         text = decode(load(path, tree_bytes(self.settings.max_record_mb)))
+        if _is_jsonl(text):
+            yield from JsonlReader(self.settings).read(path, source)
+            return
         value = parse(text)
         if conversations := list(_conversations(value)):
             for number, (title, turns) in enumerate(conversations, 1):
@@ -47,6 +50,12 @@ class ChatReader:
             draft = Draft()
             draft.add(text)
             yield draft.document(source, _title(value), "application/json")
+
+
+def _is_jsonl(text: str) -> bool:
+    """True for several lines of which the first is a whole object."""
+    first, _, rest = text.strip().partition("\n")
+    return first.startswith("{") and first.rstrip().endswith("}") and rest.lstrip().startswith("{")
 
 
 def _records(values: Sequence[Any], source: str) -> Iterator[Document | Failure]:

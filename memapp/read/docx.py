@@ -18,6 +18,9 @@ from memapp.settings import Settings
 from memapp.types import Document, Failure
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_SAID = {f"{_W}t": "", f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-", f"{_W}p": "\n"}
 _HEADING = re.compile(r"(?:heading|überschrift|titre|título) ?\d", re.IGNORECASE)
 
 
@@ -32,6 +35,8 @@ class DocxReader:
     def read(self, path: Path, source: str) -> Iterator[Document | Failure]:
         """The file as one document. Raises Encrypted, TooLarge, or Malformed when it is damaged or holds no text."""
         import docx
+        import docx.table
+        import docx.text.paragraph
 
         with path.open("rb") as file:
             if file.read(len(_OLE)) == _OLE:
@@ -43,12 +48,12 @@ class DocxReader:
         draft = Draft()
         title = word.core_properties.title or ""
         style = ""
-        for block in word.iter_inner_content():
-            if hasattr(block, "rows"):
+        for element in _blocks(word.element.body):
+            if element.tag == f"{_W}tbl":
                 style = ""
-                _add_table(draft, block)
-            elif text := block.text.strip():
-                before, style = style, (block.style.name if block.style is not None else "") or ""
+                _add_table(draft, docx.table.Table(element, word))
+            elif text := _words(element).strip():
+                before, style = style, _style(docx.text.paragraph.Paragraph(element, word._body))
                 _add_paragraph(draft, text, style, before)
                 title = title or (text if style == "Title" else "")
         yield draft.document(source, title, f"application/vnd.{_TYPE}", _known(word.core_properties))
@@ -66,6 +71,31 @@ def _lean(archive: Archive) -> io.BytesIO:
             copy.writestr(name, archive.member(name) if wanted else b"")
     lean.seek(0)
     return lean
+
+
+def _blocks(parent: Any) -> Iterator[Any]:
+    """The paragraphs and tables of an element, also those that stand in content controls."""
+    for child in parent:
+        if child.tag in (f"{_W}p", f"{_W}tbl"):
+            yield child
+        elif child.tag in (f"{_W}sdt", f"{_W}sdtContent", f"{_W}ins", f"{_W}customXml"):
+            yield from _blocks(child)
+
+
+def _words(element: Any) -> str:
+    """All text in an element: links, tracked insertions and text boxes too, what was struck out not."""
+    parts: list[str] = []
+    for node in element.iter(*_SAID):
+        # A text box comes twice, once for programs that do not know it; tab stops are no tabs.
+        if node.tag == f"{_W}tab" and node.getparent().tag == f"{_W}tabs":
+            continue
+        if next(node.iterancestors(_FALLBACK), None) is None:
+            parts.append(_SAID[node.tag] or node.text or "")
+    return "".join(parts)
+
+
+def _style(paragraph: Any) -> str:
+    return (paragraph.style.name if paragraph.style is not None else "") or ""
 
 
 def _add_paragraph(draft: Draft, text: str, style: str, before: str) -> None:
@@ -86,7 +116,7 @@ def _add_table(draft: Draft, table: Any) -> None:
             # A merged cell is listed once for every column that it spans.
             if id(cell._tc) not in seen:
                 seen.add(id(cell._tc))
-                cells.append(" ".join(cell.text.split()))
+                cells.append(" ".join(_words(cell._tc).split()))
         draft.add(" | ".join(cells).strip(" |"), tight=number > 0)
 
 

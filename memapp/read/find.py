@@ -53,6 +53,9 @@ def find(paths: Iterable[str | Path]) -> Iterator[Found | Failure]:
     seen: set[str] = set()
     for given in paths:
         path = Path(given)
+        if not str(given):
+            yield Failure("", str(Unreadable("The path is empty.", "Name a file or a folder.")))
+            continue
         try:
             mode = path.stat().st_mode
         except (OSError, ValueError) as error:

@@ -430,6 +430,7 @@ def test_find_walks_in_order_and_takes_each_file_once(tmp_path, monkeypatch):
     assert sources(Path()) == ["a.md", "c.md", "b/a.md", "b/z.md"]
     assert sources(Path("./b/z.md"), Path("b"), Path("b/.secret.md")) == ["b/z.md", "b/a.md", "b/.secret.md"]
     assert sources(Path("nowhere"), Path("a.md")) == ["nowhere", "a.md"]
+    assert [type(item) for item in find([""])] == [Failure]
 
 
 def test_find_is_safe_from_links(tmp_path):

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import docx
+import docx.oxml
 import pytest
 
 from memapp.read import read, readers
@@ -275,6 +276,23 @@ def test_docx(tmp_path):
     assert headed(document) == [("First item", "First item"), ("Second item", "Second item")]
 
 
+def test_docx_keeps_links_insertions_and_content_controls(tmp_path):
+    word = docx.Document()
+    paragraph = word.add_paragraph("Plain, ")._p
+    word_ns = f'xmlns:w="{paragraph.nsmap["w"]}"'
+    for inner in (
+        "<w:ins {0}><w:r><w:t>inserted, </w:t></w:r></w:ins>",
+        "<w:del {0}><w:r><w:delText>struck, </w:delText></w:r></w:del>",
+        "<w:hyperlink {0}><w:r><w:t>linked.</w:t></w:r></w:hyperlink>",
+    ):
+        paragraph.append(docx.oxml.parse_xml(inner.format(word_ns)))
+    controlled = "<w:p><w:r><w:t>Controlled</w:t><w:tab/><w:t>text.</w:t></w:r></w:p>"
+    control = f"<w:sdt {{0}}><w:sdtContent>{controlled}</w:sdtContent></w:sdt>"
+    paragraph.addnext(docx.oxml.parse_xml(control.format(word_ns)))
+    word.save(tmp_path / "a.docx")
+    assert one(tmp_path / "a.docx").text == "Plain, inserted, linked.\n\nControlled\ttext."
+
+
 def test_docx_titles(tmp_path):
     word = docx.Document()
     word.core_properties.title = ""
@@ -427,6 +445,8 @@ def test_json_of_conversations_records_and_anything(tmp_path):
     assert [d.title for d in documents(write(tmp_path / "a.json", json.dumps(chats)))] == ["A", "B"]
     records = [{"id": "x", "text": "one"}, {"text": "two"}]
     assert [d.text for d in documents(write(tmp_path / "b.json", json.dumps(records)))] == ["one", "two"]
+    lines = '{"text": "one"}\n{"text": "two"}\n'
+    assert [d.text for d in documents(write(tmp_path / "d.json", lines))] == ["one", "two"]
     assert one(write(tmp_path / "c.json", '{"title": "Conf", "port": 80}')).text == '{"title": "Conf", "port": 80}'
 
 
