@@ -102,10 +102,3 @@ def _characters(run: str) -> list[str]:
         else:
             found.append(character)
     return found
-
-
-def match(question: str) -> str | None:
-    import re
-
-    ws = re.findall(r"\w+", fold(question))
-    return " OR ".join(f'"{w}"' for w in ws) or None
