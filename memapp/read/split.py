@@ -52,8 +52,8 @@ def split_all(documents: Sequence[Document], budget: int, count: Count, whole: i
 
     No passage has more than `budget` tokens, unless a single character has; sentences are cut only where one alone is
     longer. A passage keeps to its section, unless the section is tiny. With `whole`, a document of at most that many
-    tokens (and 16 times as many characters) is one passage. `count` gives the tokens of each text; it is called a few times in all, and the parts of a
-    text must not count less than the whole.
+    tokens, and of at most 16 times as many characters, is one passage. `count` gives the tokens of each text; it is
+    called a few times in all, and the parts of a text must not count less than the whole.
     """
     if budget < 1:
         raise ValueError("budget must be at least 1")
