@@ -7,10 +7,12 @@ check that fails says what to do about it; a check that breaks is itself a faile
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import sqlite3
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,9 +55,8 @@ def _guarded(name: str, part: Callable[[], Iterator[Check]]) -> list[Check]:
     except MemappError as error:
         found.append(Check(name, False, error.message, error.hint))
     except Exception as error:  # noqa: BLE001 - a doctor that falls ill over one organ is of no use
-        found.append(
-            Check(name, False, f"{type(error).__name__}: {error}", "MEMAPP_DEBUG=1 memapp stats may show more.")
-        )
+        message = traceback.format_exc() if os.environ.get("MEMAPP_DEBUG") else f"{type(error).__name__}: {error}"
+        found.append(Check(name, False, message, "MEMAPP_DEBUG=1 memapp doctor shows where."))
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -73,6 +72,8 @@ def ask(
     with memory_of(context) as memory, interruptible() as cancel:
         events = memory.stream(question, k, layers=layer_names(layers), cancel=cancel)
         answer = _drain(events) if as_json else _print_stream(events, given)
+        if not answer.hits:
+            given.note(_nothing(memory))
     if as_json:
         from memapp.records import answer_record
 
@@ -147,7 +148,7 @@ def _print_hit(hit: Hit, question: str, explain: bool) -> None:
 
 
 def _nothing(memory: Memory) -> str:
-    if memory.stats().documents:
+    if memory.documents(limit=1):
         return "Nothing found."
     return "Memory is empty. Feed it with: memapp ingest PATH"
 
@@ -184,17 +185,17 @@ class _Waiting:
 
     def __init__(self, given: Options) -> None:
         self._on = not given.quiet and sys.stderr is not None and sys.stderr.isatty()
-        self._shown = threading.Event()
+        self._shown = False
 
     def show(self, text: str) -> None:
         if self._on:
-            typer.echo(f"\r\x1b[K{text}", nl=False, err=True)
-            self._shown.set()
+            output.err(f"\r\x1b[K{text}", end=False)
+            self._shown = True
 
     def clear(self) -> None:
-        if self._shown.is_set():
-            typer.echo("\r\x1b[K", nl=False, err=True)
-            self._shown.clear()
+        if self._shown:
+            output.err("\r\x1b[K", end=False)
+            self._shown = False
 
 
 def _print_evidence(answer: Answer, given: Options) -> None:

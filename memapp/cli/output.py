@@ -16,9 +16,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
-
-import typer
+from typing import Any, TextIO
 
 from memapp.types import Check
 
@@ -52,12 +50,19 @@ def steady_streams() -> None:
 
 def out(text: str = "", *, end: bool = True) -> None:
     """Prints a part of the answer on standard output."""
-    typer.echo(text, nl=end)
+    _write(sys.stdout, text + "\n" if end else text)
 
 
-def err(text: str) -> None:
+def err(text: str, *, end: bool = True) -> None:
     """Prints a line on standard error."""
-    typer.echo(text, err=True)
+    _write(sys.stderr, text + "\n" if end else text)
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Writes at once; a stream that the shell closed (None) takes nothing."""
+    if stream is not None:
+        stream.write(text)
+        stream.flush()
 
 
 def out_json(value: Any) -> None:
@@ -67,7 +72,7 @@ def out_json(value: Any) -> None:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(record(value), indent=2)
-    typer.echo(text)
+    out(text)
 
 
 def record(value: Any) -> Any:

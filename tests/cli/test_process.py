@@ -141,7 +141,7 @@ def test_json_for_such_a_terminal_loses_nothing(run: Run, store: Path) -> None:
     assert json.loads(done.stdout)["title"] == "Öffnungszeiten"
 
 
-@pytest.mark.parametrize("command", [("list",), ("show", "café", "--json"), ("stats",)])
+@pytest.mark.parametrize("command", [("list",), ("show", "café", "--json"), ("log",)])
 def test_nobody_reading_is_no_fault(store: Path, command: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
