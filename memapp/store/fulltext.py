@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from memapp.store.terms import fold
 
-TITLE_WEIGHT, TEXT_WEIGHT = 1.0, 1.0
+TITLE_WEIGHT, TEXT_WEIGHT = 3.0, 1.0
 
 Row = tuple[int, str, str]
 """Passage id, title, text."""
