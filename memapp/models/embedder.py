@@ -10,10 +10,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from memapp import device
 from memapp.errors import ModelError
 from memapp.models import minilm
 from memapp.protocols import EmbedderIdentity
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
 
     Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], Vectors]
 
-Runtime = Literal["auto", "openvino-bf16", "openvino-f32", "cuda", "numpy"]
-
-BATCH_TOKENS = 4096
-"""Padded tokens of one batch."""
+BATCH_TOKENS = 2048
+"""Padded tokens of one batch; larger ones fall out of the processor's cache."""
 BUCKET = 16
 """Batches are padded to a multiple of this, so that a runtime meets few different shapes."""
 FEW_TOKENS = 128
@@ -43,13 +42,16 @@ SEPARATOR = 102
 class MiniLMEmbedder:
     """Text to unit vectors of 384 numbers, the same ones whatever runs them. Safe to use from several threads.
 
-    Making one is cheap; files are opened and checked at first use. `runtime` "auto" is OpenVINO, in bfloat16 where
-    the CPU computes in it. `threads` 0 is one per core. Raises ModelMissing, ModelDamaged or ModelError at first use.
+    Making one is cheap; files are opened and checked at first use, which raises ModelMissing, ModelDamaged or
+    ModelError. `folder` is where the ONNX file is kept, `choice` the runtime if not device.py's, `threads` 0 is one
+    per core.
     """
 
-    def __init__(self, folder: Path | None = None, runtime: Runtime = "auto", threads: int = 0) -> None:
+    def __init__(
+        self, folder: Path | None = None, choice: device.EmbedderChoice | None = None, threads: int = 0
+    ) -> None:
         self._folder = folder or data_dir() / "models" / minilm.NAME
-        self._runtime = runtime
+        self._choice = choice
         self._threads = threads
         self._lock = threading.Lock()
         self._files: minilm.ModelFiles | None = None
@@ -67,6 +69,8 @@ class MiniLMEmbedder:
         """Vectors of unit length, float32, shape (len(texts), 384), in order; a text counts up to its 512th token."""
         tokens = [_cut(encoding.ids) for encoding in self._encode(texts, special=True)]
         vectors = np.empty((len(tokens), minilm.DIMENSION), np.float32)
+        if not tokens:
+            return vectors
         if self._in_passing(sum(map(len, tokens))):
             weights = self._weights_read()
             for row, ids in enumerate(tokens):
@@ -85,14 +89,13 @@ class MiniLMEmbedder:
 
     def prepare(self) -> None:
         """Checks the files, writes the ONNX graph and loads the runtime, so that no later call waits for it."""
-        self._encode([""], special=False)
-        if self._runtime != "numpy":
-            self._forward_loaded()
+        forward = self._forward_loaded()
+        padded = _padded([encoding.ids for encoding in self._encode(["ready"], special=True)])
+        with self._lock:
+            forward(*padded)
 
     def _in_passing(self, tokens: int) -> bool:
         """Whether NumPy answers this call."""
-        if self._runtime == "numpy" or not tokens:
-            return True
         if self._forward is not None or tokens > FEW_TOKENS:
             return False
         self._few_calls += 1
@@ -124,8 +127,9 @@ class MiniLMEmbedder:
         with self._lock:
             if self._forward is None:
                 graph = minilm.graph(self._checked(), self._folder)
-                load = _load_cuda if self._runtime == "cuda" else _load_openvino
-                self._forward = load(graph, self._runtime, self._threads)
+                choice = self._choice or device.embedder()
+                cuda = choice.runtime == "cuda"
+                self._forward = _load_cuda(graph) if cuda else _load_openvino(graph, choice.precision, self._threads)
             return self._forward
 
 
@@ -177,19 +181,14 @@ def _load_tokenizer(path: Path) -> Any:
     return tokenizer
 
 
-def _load_openvino(graph: Path, runtime: Runtime, threads: int) -> Forward:
+def _load_openvino(graph: Path, precision: str, threads: int) -> Forward:
     import openvino
 
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    if threads:
+        config["INFERENCE_NUM_THREADS"] = threads
     try:
-        core = openvino.Core()
-        able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        config: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "bf16" if runtime == "openvino-bf16" or (runtime == "auto" and able) else "f32",
-        }
-        if threads:
-            config["INFERENCE_NUM_THREADS"] = threads
-        request = core.compile_model(str(graph), "CPU", config).create_infer_request()
+        request = openvino.Core().compile_model(str(graph), "CPU", config).create_infer_request()
     except RuntimeError as error:
         raise _broken("OpenVINO", graph, error) from error
 
@@ -203,7 +202,7 @@ def _load_openvino(graph: Path, runtime: Runtime, threads: int) -> Forward:
     return forward
 
 
-def _load_cuda(graph: Path, runtime: Runtime, threads: int) -> Forward:
+def _load_cuda(graph: Path) -> Forward:
     try:
         import onnxruntime
     except ImportError as error:
