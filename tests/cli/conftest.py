@@ -2,85 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from memapp.cli import app
 from memapp.memory import Memory
-from memapp.protocols import EmbedderIdentity
-from memapp.types import Finish, Message, Piece, Sampling, Vectors
+from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine
+from memapp.types import Vectors
 
 
-class WordEmbedder:
-    """Texts with the same words have near vectors."""
+class WatchedEmbedder(ScriptedEmbedder):
+    """Calls `before_embedding`, when there is one, before it embeds."""
 
-    def __init__(self) -> None:
-        self.before_embedding: Callable[[], None] | None = None
-
-    @property
-    def identity(self) -> EmbedderIdentity:
-        return EmbedderIdentity("words", 64, "0" * 64)
+    before_embedding: Callable[[], None] | None = None
 
     def embed(self, texts: Sequence[str]) -> Vectors:
+        """As the scripted one."""
         if self.before_embedding:
             self.before_embedding()
-        vectors = np.full((len(texts), 64), 1e-3, np.float32)
-        for row, text in enumerate(texts):
-            for word in re.findall(r"\w+", text.casefold()):
-                vectors[row, hashlib.sha256(word.encode()).digest()[0] % 64] += 1
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-    def count(self, texts: Sequence[str]) -> list[int]:
-        return [len(text.split()) for text in texts]
-
-
-class AnswerEngine:
-    """Says the next of `answers`, word by word."""
-
-    identity = "scripted"
-    context_tokens = 4096
-
-    def __init__(self) -> None:
-        self.answers = ["I do not know."]
-
-    def count(self, messages: Sequence[Message]) -> int:
-        return sum(len(message.content.split()) for message in messages)
-
-    def stream(
-        self, messages: Sequence[Message], sampling: Sampling, cancel: threading.Event | None = None
-    ) -> Iterator[Piece | Finish]:
-        words = re.findall(r"\S+\s*", self.answers[0])
-        for word in words:
-            if cancel is not None and cancel.is_set():
-                yield Finish("cancelled", self.count(messages), len(words))
-                return
-            yield Piece(word, -0.1)
-        yield Finish("stop", self.count(messages), len(words))
-
-    def close(self) -> None:
-        pass
+        return super().embed(texts)
 
 
 @pytest.fixture
-def embedder() -> WordEmbedder:
-    return WordEmbedder()
+def embedder() -> WatchedEmbedder:
+    """The embedder of every memory that `call` opens."""
+    return WatchedEmbedder()
 
 
 @pytest.fixture
-def engine() -> AnswerEngine:
-    return AnswerEngine()
+def answers() -> list[str]:
+    """What the model says; the last one counts."""
+    return ["I do not know."]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
+    """Where `call` keeps memory."""
     return tmp_path / "store" / "notes.db"
 
 
@@ -88,14 +49,15 @@ def store(tmp_path: Path) -> Path:
 def call(
     store: Path,
     tmp_path: Path,
-    embedder: WordEmbedder,
-    engine: AnswerEngine,
+    embedder: WatchedEmbedder,
+    answers: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Result]:
-    """Runs a command on `store`; a --store among the arguments wins."""
+    """Runs a command on `store`; a --store among the arguments wins. What is not an exit is raised."""
     opened = Memory.open
 
     def open_scripted(*arguments: Any, **options: Any) -> Memory:
+        engine = ScriptedEngine(lambda _: answers[-1])
         return opened(*arguments, **options, embedder=embedder, engine=engine)
 
     monkeypatch.setattr(Memory, "open", open_scripted)

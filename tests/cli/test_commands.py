@@ -122,6 +122,20 @@ def test_control_c_keeps_what_is_committed(call: Call, notes: Path, embedder: An
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_second_control_c_ends_at_once(call: Call, filled: Path, embedder: Any) -> None:
+    def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    embedder.before_embedding = twice
+    result = call("ask", "Who painted the Brindle lighthouse?")
+    assert result.exit_code == 130
+    assert result.stdout.strip() == ""
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    embedder.before_embedding = None
+    assert call("verify").exit_code == 0
+
+
 # search and ask
 
 
@@ -170,8 +184,8 @@ def test_search_in_an_empty_memory_says_what_to_do(call: Call) -> None:
     assert "memapp ingest" in result.stderr
 
 
-def test_ask_streams_the_answer_and_lists_its_sources(call: Call, filled: Path, engine: Any) -> None:
-    engine.answers = ["Ada Fenwick painted it [1]."]
+def test_ask_streams_the_answer_and_lists_its_sources(call: Call, filled: Path, answers: list[str]) -> None:
+    answers.append("Ada Fenwick painted it [1].")
     result = call("ask", "Who painted the Brindle lighthouse?")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -180,8 +194,8 @@ def test_ask_streams_the_answer_and_lists_its_sources(call: Call, filled: Path, 
     assert "confidence" in result.stderr
 
 
-def test_ask_as_json_keeps_the_contract(call: Call, filled: Path, engine: Any) -> None:
-    engine.answers = ["Ada Fenwick painted it [1]."]
+def test_ask_as_json_keeps_the_contract(call: Call, filled: Path, answers: list[str]) -> None:
+    answers.append("Ada Fenwick painted it [1].")
     answer = document(call("ask", "Who painted the Brindle lighthouse?", "--json"))
     keys = {"question", "answer", "citations", "confidence", "abstained", "tokens", "timing_ms"}
     assert keys <= set(answer)
@@ -189,8 +203,22 @@ def test_ask_as_json_keeps_the_contract(call: Call, filled: Path, engine: Any) -
     assert {"n", "document", "title", "text", "start", "end"} <= set(answer["citations"][0])
 
 
-def test_an_answer_reaches_the_terminal_without_control_codes(call: Call, filled: Path, engine: Any) -> None:
-    engine.answers = ["Ada \x1b]0;owned\x07 Fenwick\u202e painted it."]
+def test_control_c_ends_an_answer(call: Call, filled: Path, embedder: Any) -> None:
+    embedder.before_embedding = lambda: signal.raise_signal(signal.SIGINT)
+    result = call("ask", "Who painted the Brindle lighthouse?")
+    assert result.exit_code == 130
+    assert "Interrupted" in result.stderr
+
+
+def test_ask_of_an_empty_memory_says_what_to_do(call: Call) -> None:
+    assert call("init").exit_code == 0
+    result = call("ask", "Who painted it?")
+    assert result.exit_code == 0
+    assert "memapp ingest" in result.stderr
+
+
+def test_an_answer_reaches_the_terminal_without_control_codes(call: Call, filled: Path, answers: list[str]) -> None:
+    answers.append("Ada \x1b]0;owned\x07 Fenwick\u202e painted it.")
     result = call("ask", "Who painted the Brindle lighthouse?")
     assert not set("\x1b\x07\u202e") & set(result.output)
 
@@ -390,3 +418,8 @@ def test_bench_lists_its_names_and_refuses_others(call: Call) -> None:
     assert "recall" in call("bench").stdout
     assert "recall" in call("bench", "--help").stdout
     assert call("bench", "nonsense").exit_code == 2
+
+
+def test_options_of_a_bench_reach_it(call: Call) -> None:
+    assert "--corpus" in call("bench", "recall", "--help").stdout
+    assert call("bench", "recall", "--nonsense").exit_code == 2
