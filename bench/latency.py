@@ -1,0 +1,7 @@
+"""How long a search takes; the same as `memapp bench latency`."""
+
+import sys
+
+from memapp.evaluate import bench
+
+sys.exit(bench.run("latency", sys.argv[1:]))
