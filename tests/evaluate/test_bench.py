@@ -1,0 +1,117 @@
+"""The benches on small data, with the real embedder: what they print must follow from what is stored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from memapp.errors import MemappError
+from memapp.evaluate import bench, forget, workspace
+from memapp.evaluate.data import Record
+
+FACTS = {
+    "Alba Roth": "Alba Roth built the first tidal mill in Brest. She was trained as a clockmaker.",
+    "Brest": "Brest is a harbour town in the west. Its tidal mill still grinds wheat.",
+    "Quillon": "Quillon is a board game with seven stones. It was banned in 1702.",
+    "Mirror bees": "Mirror bees nest in old chimneys. They make no honey at all.",
+    "Glass tax": "The glass tax of 1644 was paid by the pane. Many windows were bricked up.",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    corpus = [{"title": title, "text": text} for title, text in FACTS.items()]
+    asked = {
+        "Who built a tidal mill?": "Alba Roth",
+        "Which game was banned?": "Quillon",
+        "Where do mirror bees nest?": "Mirror bees",
+    }
+    questions = [
+        {"id": str(n), "question": question, "answers": ["x"], "gold": [[title, FACTS[title]]]}
+        for n, (question, title) in enumerate(asked.items())
+    ]
+    (tmp_path / "toy.json").write_text(json.dumps(questions))
+    (tmp_path / "toy_corpus.json").write_text(json.dumps(corpus))
+    return tmp_path / "toy.json", tmp_path / "toy_corpus.json"
+
+
+@pytest.mark.models
+def test_recall_of_every_layer_and_the_fusion(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    out = files[0].with_name("out.json")
+    results = files[0].with_name("RESULTS.md")
+    arguments = ["--set", str(files[0]), "--corpus", str(files[1]), "--json", str(out), "--record", str(results)]
+    assert bench.run("recall", arguments) == 0
+    layers = json.loads(out.read_text())["figures"]["layers"]
+    assert set(layers) >= {"lexical", "dense", "fused"}
+    assert layers["fused"]["recall@5"]["mean"] == 1.0
+    assert (
+        layers["fused"]["recall@1"]["against_dense"]["low"] <= 0 <= layers["fused"]["recall@1"]["against_dense"]["high"]
+    )
+    assert "recall: toy" in capsys.readouterr().out
+    assert "## recall: toy" in results.read_text()
+    assert str(files[0].parent) not in results.read_text()
+
+
+@pytest.mark.models
+def test_ingest_counts_the_passages_it_made(files: tuple[Path, Path]) -> None:
+    out = files[0].with_name("out.json")
+    assert bench.run("ingest", ["--corpus", str(files[1]), "--repeats", "2", "--json", str(out)]) == 0
+    figures = json.loads(out.read_text())["figures"]
+    assert figures["passages"] == len(FACTS)
+    assert len(figures["memapp ingest"]["passages_per_second"]) == 2
+    assert figures["memapp ingest"]["memapp_ratio"] == 1.0
+
+
+@pytest.mark.models
+def test_ingest_says_when_txtai_is_not_there(files: tuple[Path, Path]) -> None:
+    with pytest.raises(MemappError, match="txtai"):
+        bench.run("ingest", ["--corpus", str(files[1]), "--repeats", "1", "--txtai", "/no/such/python"])
+
+
+@pytest.mark.models
+def test_forget_finds_traces_before_and_none_after(files: tuple[Path, Path]) -> None:
+    out = files[0].with_name("out.json")
+    arguments = ["--corpus", str(files[1]), "--documents", "60", "--forget", "20", "--json", str(out)]
+    assert bench.run("forget", arguments) == 0
+    figures = json.loads(out.read_text())["figures"]
+    assert figures["forgotten"] == 20
+    assert figures["traces before"] == 40
+    assert figures["traces after"] == figures["traces after closing"] == 0
+    assert figures["kept"] == 40
+    assert figures["verify"] == "all pass"
+
+
+@pytest.mark.models
+def test_latency_measures_warm_and_cold(files: tuple[Path, Path]) -> None:
+    out = files[0].with_name("out.json")
+    arguments = ["--corpus", str(files[1]), "--sizes", "20,40", "--real", "20", "--questions", "5", "--json", str(out)]
+    assert bench.run("latency", arguments) == 0
+    figures = json.loads(out.read_text())["figures"]
+    assert {"20", "40", "memapp --help"} == set(figures)
+    assert 0 < figures["40"]["p50_ms"] <= figures["40"]["p95_ms"] <= figures["40"]["max_ms"]
+    assert figures["40"]["cold_s"] > 0
+
+
+def test_every_name_has_a_module_and_a_bad_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in bench.names():
+        assert bench.run(name, ["--help"]) == 0
+        assert f"memapp bench {name}" in capsys.readouterr().out
+    assert bench.run("recall", ["--nonsense"]) == 2
+
+
+def test_recombined_records_are_new_many_and_always_the_same() -> None:
+    records = [Record(title, title, text) for title, text in FACTS.items()]
+    made = list(workspace.recombined(records, 50))
+    assert made == list(workspace.recombined(records, 50))
+    assert len({record.id for record in made}) == 50
+    sentences = {part for text in FACTS.values() for part in text.replace(". ", ".|").split("|")}
+    assert all(set(record.text.replace(". ", ".|").split("|")) <= sentences for record in made)
+
+
+def test_a_trace_is_found_in_any_file(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "x.bin").write_bytes(b"\x00" + forget.marker("1")[3:].encode() + b"\x00")
+    needles = [forget.marker(id)[3:].encode() for id in ("1", "2")]
+    assert forget.found(tmp_path, needles) == {needles[0]}
