@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from memapp.errors import ContextOverflow, UsageError
+from memapp.models.measure import token_logprobs
 from memapp.models.native import Aborted, Context, Model, Options
-from memapp.models.sampling import Assembler, Chooser, check, log_probability
+from memapp.models.sampling import Assembler, Chooser, check
 from memapp.models.template import Template
 from memapp.models.worker import Worker
 from memapp.types import Finish, Message, Piece, Sampling
@@ -26,6 +27,9 @@ log = logging.getLogger("memapp.llama")
 
 _POLL_SECONDS = 0.03
 """How often a waiting caller looks whether it was cancelled."""
+
+_TAIL = 32
+"""The end of a prompt is always computed, as one batch: its logits are then the same with and without reuse."""
 
 _Put = Callable[[Piece | Finish], None]
 
@@ -223,7 +227,7 @@ def _write_pieces(
     assembler, generated, reason = Assembler(sampling.stop), 0, "length"
     pending, logprob = 0, 0.0
     try:
-        context.keep(min(_common(context.held, prompt), len(prompt) - 1))
+        context.keep(min(_common(context.held, prompt), max(len(prompt) - _TAIL, 0)))
         context.extend(prompt[len(context.held) :], run.stopped)
         while True:
             token, value = chooser.choose(context.logits())
@@ -239,6 +243,9 @@ def _write_pieces(
             context.extend([token], run.stopped)
     except Aborted:
         reason = "cancelled"
+    # What was computed token by token differs in the last digits from what is computed as a batch: without it, an
+    # answer does not depend on what was asked before.
+    context.keep(min(len(context.held), len(prompt)))
     if assembler.stopped:
         reason = "stop"
     if tail := assembler.flush():
@@ -260,10 +267,4 @@ def _likelihood(loaded: _Loaded, text: str, ubatch: int) -> tuple[float, int]:
     tokens = model.tokenize(text, special=False)
     if len(tokens) > context.size:
         raise ContextOverflow(f"The text has {len(tokens)} tokens, the window holds {context.size}.", "Shorten it.")
-    context.keep(0)
-    total = 0.0
-    for start in range(0, len(tokens) - 1, ubatch):
-        rows = context.every_logits(tokens[start : start + ubatch])
-        following = tokens[start + 1 : start + ubatch + 1]
-        total += sum(log_probability(row, token) for row, token in zip(rows, following, strict=False))
-    return total, max(len(tokens) - 1, 0)
+    return sum(token_logprobs(context, tokens, ubatch)), max(len(tokens) - 1, 0)

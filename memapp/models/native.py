@@ -29,7 +29,7 @@ log = logging.getLogger("memapp.llama")
 log.addHandler(logging.NullHandler())  # else Python prints errors to the terminal where nobody set up logging
 
 MAGIC = b"GGUF"
-FLASH_AUTO, FLASH_OFF, FLASH_ON = -1, 0, 1
+FLASH_AUTO, FLASH_OFF = -1, 0
 # llama.cpp's own levels: 1 debug, 2 info, 3 warning, 4 error. Its warnings are remarks to developers.
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
 _started = threading.Lock()
@@ -42,11 +42,12 @@ class Options:
     """How a model is run."""
 
     context_tokens: int = 4096
-    ubatch_tokens: int = 512
+    ubatch_tokens: int = 256
     """Prompt tokens computed at once; also how often cancelling is looked at."""
     threads: int = 2
     gpu_layers: int = 0
-    flash: int = FLASH_AUTO
+    flash: int = FLASH_OFF
+    """Off on a CPU: it writes faster without, and the logits do not depend on how a prompt was cut into batches."""
     extra_buffers: bool = True
     """Whether llama.cpp may repack weights for this CPU; see probe.py for when it must not."""
 

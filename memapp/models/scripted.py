@@ -1,0 +1,147 @@
+"""Models that answer by script: for tests of everything above models, and for trying a program without weights.
+
+They keep the contracts of protocols.Engine and protocols.Embedder, record what they were asked, and compute nothing
+that depends on the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from memapp.errors import ContextOverflow, UsageError
+from memapp.protocols import EmbedderIdentity
+from memapp.types import Finish, Message, Piece, Sampling
+
+if TYPE_CHECKING:
+    from memapp.types import Vectors
+
+Answers = Sequence[str] | Callable[[Sequence[Message]], str]
+
+_WORDS = re.compile(r"\s*\S+|\s+$")
+
+
+class ScriptedEngine:
+    """Answers from a list, in order, or by a function of the messages; a word is a token."""
+
+    def __init__(self, answers: Answers = (), *, delay: float = 0.0, context_tokens: int = 4096) -> None:
+        self._answers = answers
+        self._delay = delay
+        self._context_tokens = context_tokens
+        self._lock = threading.Lock()
+        self._step = threading.Semaphore(0)
+        self._stepwise = False
+        self.calls: list[tuple[tuple[Message, ...], Sampling]] = []
+        """What was asked, in order."""
+        self.closed = False
+
+    @classmethod
+    def stepwise(cls, answers: Answers = ()) -> ScriptedEngine:
+        """An engine that writes each word only after a call of `step`."""
+        engine = cls(answers)
+        engine._stepwise = True
+        return engine
+
+    def step(self, words: int = 1) -> None:
+        """Lets a stepwise engine write so many more words."""
+        self._step.release(words)
+
+    @property
+    def identity(self) -> str:
+        """A constant name."""
+        return "scripted"
+
+    @property
+    def context_tokens(self) -> int:
+        """Size of the window, in words."""
+        return self._context_tokens
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Words of the messages."""
+        return sum(len(message.content.split()) for message in messages)
+
+    def stream(
+        self, messages: Sequence[Message], sampling: Sampling, cancel: threading.Event | None = None
+    ) -> Iterator[Piece | Finish]:
+        """The next answer, word by word, ended by max_tokens, stop strings and `cancel` like a real engine's.
+
+        Raises ContextOverflow as an engine must, UsageError when the list of answers is used up or it was closed.
+        """
+        if self.closed:
+            raise UsageError("The model was closed.", "Open it again.")
+        prompt = self.count(messages)
+        if prompt + sampling.max_tokens > self._context_tokens:
+            raise ContextOverflow(f"{prompt} + {sampling.max_tokens} words exceed {self._context_tokens}.", "Shorten.")
+        with self._lock:
+            self.calls.append((tuple(messages), sampling))
+            answer = self._next(messages)
+        return self._write(answer, prompt, sampling, cancel or threading.Event())
+
+    def _next(self, messages: Sequence[Message]) -> str:
+        if callable(self._answers):
+            return self._answers(messages)
+        if len(self.calls) > len(self._answers):
+            raise UsageError(f"The script has only {len(self._answers)} answers.", "Give it more.")
+        return self._answers[len(self.calls) - 1]
+
+    def _write(self, answer: str, prompt: int, sampling: Sampling, cancel: threading.Event) -> Iterator[Piece | Finish]:
+        ends = [at for at in (answer.find(text) for text in sampling.stop if text) if at >= 0]
+        words = _WORDS.findall(answer[: min(ends)] if ends else answer)
+        reason: Literal["stop", "length"] = "length" if len(words) > sampling.max_tokens else "stop"
+        for written, word in enumerate(words[: sampling.max_tokens]):
+            if self._wait(cancel):
+                yield Finish("cancelled", prompt, written)
+                return
+            yield Piece(word)
+        yield Finish(reason, prompt, min(len(words), sampling.max_tokens))
+
+    def _wait(self, cancel: threading.Event) -> bool:
+        """Waits as long as a word takes; True when cancelled."""
+        while self._stepwise and not cancel.is_set() and not self.closed:
+            if self._step.acquire(timeout=0.005):
+                break
+        return cancel.wait(self._delay) if self._delay else cancel.is_set()
+
+    def close(self) -> None:
+        """Nothing to free; later calls raise UsageError."""
+        self.closed = True
+
+
+class ScriptedEmbedder:
+    """Bags of hashed words as unit vectors: texts that share words are near."""
+
+    def __init__(self, dimension: int = 64, name: str = "scripted") -> None:
+        self._dimension = dimension
+        self._name = name
+        self.calls: list[tuple[str, ...]] = []
+        """The texts of each call, in order."""
+
+    @property
+    def identity(self) -> EmbedderIdentity:
+        """Name, dimension and a hash made of both."""
+        digest = hashlib.sha256(f"{self._name}/{self._dimension}".encode()).hexdigest()
+        return EmbedderIdentity(self._name, self._dimension, digest)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of unit length, float32, shape (len(texts), dimension); the same text has the same vector."""
+        import numpy as np
+
+        self.calls.append(tuple(texts))
+        vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in re.findall(r"\w+", text.lower()) or [""]:
+                digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+                row[int.from_bytes(digest[:4], "little") % self._dimension] += 1 if digest[4] % 2 else -1
+            length = math.sqrt(float(row @ row))
+            if length == 0:
+                row[0] = length = 1.0
+            row /= length
+        return vectors
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Number of words of each text."""
+        return [len(re.findall(r"\w+", text)) for text in texts]
