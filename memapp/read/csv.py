@@ -110,9 +110,11 @@ def _document(header: Sequence[str], row: Sequence[str], source: str) -> Documen
             raise Malformed(f'Its column "{text_name}" is empty.', "There is nothing to remember in it.")
     else:
         text = "\n".join(f"{name}: {cell}" for name, cell in cells.items() if cell)
+    number = line(cells.get(by_name.get("id", ""), ""))
     used = {text_name, title_name, by_name.get("id", "")}
     return Document(
-        id=line(cells.get(by_name.get("id", ""), "")) or content_id(title, text),
+        # Rows are numbered anew in every table, so the table's name belongs to the id.
+        id=f"{source}#{number}" if number else content_id(title, text),
         title=title,
         text=text,
         source=source,

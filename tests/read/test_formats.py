@@ -336,7 +336,7 @@ def test_jsonl(tmp_path):
 def test_csv_with_a_text_column(tmp_path):
     path = write(tmp_path / "a.csv", 'id;Title;Text;lang\n1;Mist;"A ""wet"" day;\nand more";en\n2;Sun;Dry;\n')
     first, second = documents(path)
-    assert (first.id, first.title, first.text) == ("1", "Mist", 'A "wet" day;\nand more')
+    assert (first.id, first.title, first.text) == ("a.csv#1", "Mist", 'A "wet" day;\nand more')
     assert (first.metadata, second.metadata) == ({"lang": "en"}, {})
 
 

@@ -1,0 +1,32 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check clean
+
+demo: $(READY)
+	$(BIN)/python data/demo.py
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(READY): constraints.txt pyproject.toml Makefile
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "memapp needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV) || { echo "On Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=77"
+	grep -v '# optional' constraints.txt > $(VENV)/pins.txt
+	$(BIN)/python -m pip install --no-deps -r $(VENV)/pins.txt
+	$(BIN)/python -m pip install --quiet --no-deps -e . $(addprefix -e ,$(wildcard plugins/*))
+	touch $@
+
+clean:
+	rm -rf $(VENV) .demo
