@@ -12,8 +12,10 @@ from textual.theme import Theme
 
 from memapp.errors import UsageError
 from memapp.tui.chat import ChatScreen
+from memapp.tui.confirm import confirm
+from memapp.tui.markdown import AnswerText
 from memapp.tui.palette import ChatCommands
-from memapp.tui.text import plain
+from memapp.tui.text import one_line, plain
 
 if TYPE_CHECKING:
     from memapp.memory import Memory
@@ -53,7 +55,7 @@ class ChatApp(App[None]):
 
     TITLE = "memapp"
     CSS_PATH = "style.tcss"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (104, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (104, "-wide")]  # noqa: RUF012
     COMMANDS: ClassVar[set[Any]] = {ChatCommands}
 
     def __init__(self, open_memory: Callable[[], Memory], session: str, theme: str = "") -> None:
@@ -67,6 +69,15 @@ class ChatApp(App[None]):
     def get_default_screen(self) -> Screen[Any]:
         """Begins with the chat."""
         return ChatScreen(self._open_memory, self._session)
+
+    def on_answer_text_link_chosen(self, message: AnswerText.LinkChosen) -> None:
+        """Opens a link of an answer only when it is a web or mail address and the person agrees."""
+        address = message.address
+        if address.lower().startswith(("http://", "https://", "mailto:")):
+            question = "Open this address in the browser?"
+            confirm(self, question, [address[:2000]], "Open", lambda: self.open_url(address))
+        else:
+            self.notify(f"Not opened: {one_line(address, 100)}", severity="warning")
 
     def notify(self, message: str, *, title: str = "", markup: bool = False, **rest: Any) -> None:
         """Shows a passing remark; never as markup, never with control codes."""

@@ -48,10 +48,11 @@ class Backstage(Widget):
             self.error = error
 
     class Loaded(Message):
-        """The turns of a session; `until` is the turn to show."""
+        """The turns of a session; `until` is the turn to show, `names` are all sessions."""
 
-        def __init__(self, session: str, turns: Sequence[StoredTurn], until: int) -> None:
+        def __init__(self, session: str, turns: Sequence[StoredTurn], until: int, names: frozenset[str]) -> None:
             super().__init__()
+            self.names = names
             self.session = session
             self.turns = turns
             self.until = until
@@ -118,9 +119,10 @@ class Backstage(Widget):
     def load(self, session: str, until: int = 0) -> None:
         """Fetches a session and counts what is remembered."""
         memory = self.memory
-        turns = memory.turns(session)
+        turns = memory.turns(session) if session else []
+        names = frozenset(info.name for info in memory.sessions())
         self.post_message(self.Counted(memory.stats()))
-        self.post_message(self.Loaded(session, turns, until))
+        self.post_message(self.Loaded(session, turns, until, names))
 
     @work(thread=True, exclusive=True, group="count", exit_on_error=False)
     def count(self) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -18,19 +17,18 @@ from memapp.tui import commands, export
 from memapp.tui.backstage import Backstage
 from memapp.tui.commands import Command
 from memapp.tui.composer import Composer
-from memapp.tui.confirm import ConfirmScreen
+from memapp.tui.confirm import confirm
 from memapp.tui.conversation import Conversation, explain
 from memapp.tui.document import DocumentScreen
 from memapp.tui.exchange import Exchange
 from memapp.tui.forget import ForgetScreen
 from memapp.tui.help import HelpScreen
 from memapp.tui.ingest import IngestBar, report_text
-from memapp.tui.markdown import AnswerText
 from memapp.tui.sessions import Choice, SessionsScreen
 from memapp.tui.sources import SourcesPane
 from memapp.tui.status import StatusLine, TopLine
 from memapp.tui.text import count, one_line, plain
-from memapp.tui.view import Source, code_blocks, entry_of_turn, source_of_hit
+from memapp.tui.view import entry_of_turn, session_name, source_of_hit
 from memapp.types import ForgetReport
 
 if TYPE_CHECKING:
@@ -38,13 +36,6 @@ if TYPE_CHECKING:
 
 KEYS = "/ commands · F1 help"
 WAITS = {"embedder": "Loading the embedder", "model": "Loading the language model"}
-WELCOME_EMPTY = """Nothing is remembered yet.
-
-/ingest ~/notes     remembers a folder, a PDF, a chat export…
-/help               shows keys and commands
-
-Then ask: answers come with the passages they rest on."""
-WELCOME = "{documents} remembered. Ask something; answers come with the passages they rest on."
 
 
 class ChatScreen(Screen[None]):
@@ -65,8 +56,10 @@ class ChatScreen(Screen[None]):
     def __init__(self, open_memory: Callable[[], Memory], session: str = "") -> None:
         super().__init__()
         self._backstage = Backstage(open_memory)
-        self._session = plain(session).strip() or _new_name()
+        self._session = plain(session).strip()
+        self._names: frozenset[str] | None = None
         self._documents = 0
+        self._stale = False
         self._top = TopLine()
         self._conversation = Conversation()
         self._ingest = IngestBar()
@@ -123,13 +116,17 @@ class ChatScreen(Screen[None]):
 
     @on(Backstage.Loaded)
     async def _show_session(self, message: Backstage.Loaded) -> None:
-        if message.session != self._session or self._conversation.busy:
+        self._names = message.names
+        if message.session != self._session:
+            return
+        self._stale = self._conversation.busy
+        if self._stale:
             return
         entries = [entry_of_turn(turn) for turn in message.turns]
         await self._conversation.show(entries, message.until)
         self._pane.show(entries[-1].sources if entries else ())
         if not entries:
-            await self._conversation.note(self._welcome(), "welcome")
+            await self._conversation.welcome(self._documents)
 
     @on(Backstage.Counted)
     def _show_count(self, message: Backstage.Counted) -> None:
@@ -144,9 +141,6 @@ class ChatScreen(Screen[None]):
     def _say_done(self, message: Backstage.Done) -> None:
         self.notify(message.remark)
 
-    def _welcome(self) -> str:
-        return WELCOME.format(documents=count(self._documents, "document")) if self._documents else WELCOME_EMPTY
-
     async def _report(self, error: BaseException | None) -> None:
         message, hint = explain(error)
         await self._conversation.note(f"✗ {message}\n{hint}".rstrip(), "error")
@@ -157,25 +151,20 @@ class ChatScreen(Screen[None]):
     async def _submit(self, message: Composer.Submitted) -> None:
         if not commands.is_command(message.text):
             await self._ask(message.text)
-            return
-        try:
-            command, argument = commands.parse(message.text)
-            await self._carry_out(command, argument)
-        except MemappError as error:
+        elif not await self._attempt(message.text):
             self._composer.put_back(message.text)
-            self.notify(str(error), severity="warning")
 
     async def _ask(self, question: str) -> None:
-        await self._conversation.query(".welcome").remove()
         if not self._conversation.ready:
             self._begin()
+        if not self._session:
+            self._session = session_name(question, self._names)
+            self._top.show_session(self._session)
         await self._conversation.ask(question, self._session)
 
     @on(Conversation.Found)
     def _show_found(self, message: Conversation.Found) -> None:
-        self._pane.show(
-            message.sources, "Nearest passages" if message.abstained else "Sources", "No passage was found."
-        )
+        self._pane.show_answer(message.sources, message.abstained)
 
     @on(Conversation.Changed)
     def _show_activity(self, message: Conversation.Changed) -> None:
@@ -185,6 +174,8 @@ class ChatScreen(Screen[None]):
         self._status.detail = "Esc stops" if message.activity else KEYS
         if message.rate:
             self._status.rate = message.rate
+        if self._stale and not self._conversation.busy:
+            self._backstage.load(self._session)
 
     @on(Conversation.Answered)
     def _show_meter(self, message: Conversation.Answered) -> None:
@@ -203,14 +194,22 @@ class ChatScreen(Screen[None]):
         if command.needs_argument:
             self._composer.put(f"/{command.name} ")
         else:
-            await self._carry_out(command, "")
+            await self._attempt(f"/{command.name}")
+
+    async def _attempt(self, line: str) -> bool:
+        try:
+            await self._carry_out(*commands.parse(line))
+        except MemappError as error:
+            self.notify(str(error), severity="warning")
+            return False
+        return True
 
     async def _carry_out(self, command: Command, argument: str) -> None:
         do: dict[str, Callable[[str], Awaitable[None] | None]] = {
             "ingest": self._do_ingest,
             "search": self._do_search,
             "forget": self._do_forget,
-            "sessions": lambda _: self.action_sessions(),
+            "sessions": self._do_sessions,
             "new": self._switch,
             "export": self._do_export,
             "copy": lambda what: self._copy(self._last(), code=what == "code"),
@@ -230,7 +229,6 @@ class ChatScreen(Screen[None]):
 
     @on(IngestBar.Finished)
     async def _ingested(self, message: IngestBar.Finished) -> None:
-        await self._conversation.query(".welcome").remove()
         if message.report is None:
             await self._report(message.error)
         else:
@@ -240,11 +238,7 @@ class ChatScreen(Screen[None]):
 
     @on(IngestBar.StopWanted)
     def _ask_to_stop_ingest(self) -> None:
-        def answered(yes: bool | None) -> None:
-            if yes and self._ingest.running:
-                self._ingest.stop()
-
-        self.app.push_screen(ConfirmScreen("Stop reading?", ["What is committed stays remembered."], "Stop"), answered)
+        confirm(self.app, "Stop reading?", ["What is committed stays remembered."], "Stop", self._ingest.stop)
 
     def _do_search(self, text: str) -> None:
         self._backstage.search(text)
@@ -272,18 +266,12 @@ class ChatScreen(Screen[None]):
         self._backstage.load(self._session)
 
     def _do_export(self, argument: str) -> None:
-        path = Path(argument).expanduser() if argument else export.default_path(self._session)
-        if path.is_dir():
-            path /= export.default_path(self._session)
-        if not path.exists():
-            self._backstage.export(self._session, path)
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._backstage.export(self._session, path)
-
-        self.app.push_screen(ConfirmScreen("Replace the file?", [str(path)], "Replace", danger=True), answered)
+        path = export.target(argument, self._session)
+        write = partial(self._backstage.export, self._session, path)
+        if path.exists():
+            confirm(self.app, "Replace the file?", [str(path)], "Replace", write, danger=True)
+        else:
+            write()
 
     def _do_theme(self, name: str) -> None:
         if not name:
@@ -295,11 +283,14 @@ class ChatScreen(Screen[None]):
 
     # Sessions
 
+    def _do_sessions(self, _: str) -> None:
+        self.app.push_screen(SessionsScreen(self._backstage.memory, self._session), self._leave_sessions)
+
     async def _switch(self, name: str, turn: int = 0) -> None:
         for question in self._conversation.drop():
             self._composer.put_back(question)
-        self._session = name or _new_name()
-        self._top.show_session(self._session)
+        self._session = name
+        self._top.show_session(name)
         self._composer.put(self._composer.text)
         await self._conversation.show(())
         self._pane.show(())
@@ -316,8 +307,9 @@ class ChatScreen(Screen[None]):
 
     # Sources, copying, links
 
+    @on(Exchange.SourceChosen)
     @on(SourcesPane.Opened)
-    def _open_source(self, message: SourcesPane.Opened) -> None:
+    def _open_source(self, message: SourcesPane.Opened | Exchange.SourceChosen) -> None:
         self.app.push_screen(DocumentScreen(self._backstage.memory, message.source), self._leave_document)
 
     def _leave_document(self, unwanted: str | None) -> None:
@@ -328,32 +320,11 @@ class ChatScreen(Screen[None]):
     def _forget_source(self, message: SourcesPane.Unwanted) -> None:
         self._do_forget(message.source.document)
 
-    @on(AnswerText.CitationChosen)
-    def _open_citation(self, message: AnswerText.CitationChosen) -> None:
-        self._pane.open_number(message.label)
-
-    @on(AnswerText.LinkChosen)
-    def _confirm_link(self, message: AnswerText.LinkChosen) -> None:
-        address = message.address
-        if not address.lower().startswith(("http://", "https://", "mailto:")):
-            self.notify(f"Not opened: {one_line(address, 100)}", severity="warning")
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.app.open_url(address)
-
-        question = "Open this address in the browser?"
-        self.app.push_screen(ConfirmScreen(question, [address[:2000]], "Open"), answered)
-
     @on(Exchange.Chosen)
     def _show_sources_of(self, message: Exchange.Chosen) -> None:
         entry = message.exchange.entry
         if entry.answer:
-            self._show_sources(entry.sources, entry.abstained)
-
-    def _show_sources(self, sources: tuple[Source, ...], abstained: bool) -> None:
-        self._pane.show(sources, "Nearest passages" if abstained else "Sources", "This answer cites nothing.")
+            self._pane.show_answer(entry.sources, entry.abstained)
 
     @on(Exchange.Requested)
     def _grant(self, message: Exchange.Requested) -> None:
@@ -367,13 +338,12 @@ class ChatScreen(Screen[None]):
         return next((each for each in reversed(self._conversation.exchanges) if each.entry.answer), None)
 
     def _copy(self, exchange: Exchange | None, code: bool = False) -> None:
-        answer = exchange.entry.answer if exchange is not None else ""
-        text = "\n\n".join(code_blocks(answer)) if code else answer
-        if not text:
-            self.notify("There is no code to copy." if code and answer else "There is no answer to copy yet.")
-            return
-        self.app.copy_to_clipboard(text)
-        self.notify(f"Copied {count(len(text), 'character')}")
+        text = exchange.copyable(code) if exchange is not None else ""
+        if text:
+            self.app.copy_to_clipboard(text)
+            self.notify(f"Copied {count(len(text), 'character')}")
+        else:
+            self.notify("There is no code to copy." if code else "There is no answer to copy yet.")
 
     # Keys
 
@@ -402,9 +372,9 @@ class ChatScreen(Screen[None]):
         if self._pane.sources:
             self._pane.take_focus()
 
-    def action_sessions(self) -> None:
+    async def action_sessions(self) -> None:
         """Shows the kept sessions."""
-        self.app.push_screen(SessionsScreen(self._backstage.memory, self._session), self._leave_sessions)
+        await self._attempt("/sessions")
 
     async def action_new(self) -> None:
         """Begins a new session."""
@@ -427,7 +397,3 @@ class ChatScreen(Screen[None]):
 
     def _pane_over(self) -> bool:
         return self.has_class("-narrow") and self._pane.has_class("-open")
-
-
-def _new_name() -> str:
-    return f"{datetime.now():%Y-%m-%d %H:%M:%S}"

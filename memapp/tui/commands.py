@@ -109,7 +109,7 @@ def completions(line: str, themes: Sequence[str] = (), limit: int = 8) -> list[C
             for command in found
         ]
     if name in ("ingest", "export"):
-        return [Completion(f"{word} {path}", path) for path in _paths(argument, limit)]
+        return [Completion(f"{word} {path}", _last(path)) for path in _paths(argument, limit)]
     if name == "theme":
         return [Completion(f"/theme {theme}", theme) for theme in themes if theme.startswith(argument)][:limit]
     return []
@@ -128,6 +128,10 @@ def _paths(typed: str, limit: int) -> list[str]:
     except (OSError, ValueError, RuntimeError):
         return []
     return [f"{folder}/{name}" if "/" in typed else name for name in found[:limit]]
+
+
+def _last(path: str) -> str:
+    return f"{Path(path).name}/" if path.endswith("/") else Path(path).name
 
 
 def _home(path: str) -> Path:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
@@ -31,8 +32,6 @@ class ConfirmScreen(ModalScreen[bool]):
         self._danger = danger
 
     def compose(self) -> ComposeResult:
-        from textual.content import Content
-
         with Vertical(classes="dialog"):
             yield Static(self._title, markup=False, classes="heading")
             if self._lines:
@@ -54,3 +53,15 @@ class ConfirmScreen(ModalScreen[bool]):
     def action_answer(self, yes: bool) -> None:
         """Takes the answer from a key."""
         self.dismiss(yes)
+
+
+def confirm(
+    app: App[Any], title: str, lines: Sequence[str], yes: str, do: Callable[[], object], *, danger: bool = False
+) -> None:
+    """Asks, and calls `do` on a yes."""
+
+    def answered(agreed: bool | None) -> None:
+        if agreed:
+            do()
+
+    app.push_screen(ConfirmScreen(title, lines, yes, danger=danger), answered)

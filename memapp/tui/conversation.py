@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 PAGE = 30
 """Exchanges mounted at first, and added at a time when older ones are asked for."""
 
+WELCOME = "Ask something; answers come with the passages they rest on."
+WELCOME_EMPTY = """Nothing is remembered yet.
+
+/ingest ~/notes     remembers a folder, a PDF, a chat export…
+/help               shows keys and commands
+
+Then ask: answers come with the passages they rest on."""
+
 
 @dataclass(slots=True, eq=False)
 class Asking:
@@ -148,6 +156,11 @@ class Conversation(VerticalScroll, can_focus=False):
         if target is not None:
             self.call_after_refresh(self.reveal, target)
 
+    async def welcome(self, documents: int) -> None:
+        """Greets, and says how to begin while nothing is remembered."""
+        held = f"{count(documents, 'document')} remembered. {WELCOME}"
+        await self.mount(Note(held if documents else WELCOME_EMPTY, "welcome"))
+
     def reveal(self, exchange: Exchange) -> None:
         """Scrolls to an exchange and gives it the focus."""
         self.release_anchor()
@@ -156,6 +169,7 @@ class Conversation(VerticalScroll, can_focus=False):
 
     async def note(self, text: str, kind: str = "info") -> None:
         """Adds a remark of the program itself: info, warning or error."""
+        await self.query(".welcome").remove()
         await self.mount(Note(text, kind))
         self.anchor()
 
@@ -198,6 +212,7 @@ class Conversation(VerticalScroll, can_focus=False):
         entry = Entry(question, "", datetime.now(UTC).isoformat())
         asking = Asking(Exchange(entry, waiting="waiting for the models" if not self.ready else "waiting"), session)
         self._waiting.append(asking)
+        await self.query(".welcome").remove()
         await self.mount(asking.exchange)
         await self._trim()
         self.anchor()
@@ -289,7 +304,9 @@ class Conversation(VerticalScroll, can_focus=False):
         if event.worker.group != "answer" or not event.worker.is_finished:
             return
         asking, self.running = self.running, None
-        if asking is not None and not asking.ended:
+        if asking is not None and event.state == WorkerState.CANCELLED:
+            asking.cancel.set()
+        elif asking is not None and not asking.ended:
             lost = RuntimeError("The answer broke off without an end.")
             await self._fail(asking, event.worker.error if event.state == WorkerState.ERROR else lost)  # type: ignore[arg-type]
         self.post_message(self.Changed(""))

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from memapp.tui.markdown import AnswerText
 from memapp.tui.text import local_time, plain
-from memapp.tui.view import Entry, facts
+from memapp.tui.view import Entry, Source, code_blocks, facts
 
 
 class Exchange(Vertical, can_focus=True):
@@ -33,6 +33,13 @@ class Exchange(Vertical, can_focus=True):
             super().__init__()
             self.exchange = exchange
             self.what = what
+
+    class SourceChosen(Message):
+        """A citation in the answer was clicked."""
+
+        def __init__(self, source: Source) -> None:
+            super().__init__()
+            self.source = source
 
     class Chosen(Message):
         """The exchange got the focus: its sources are the ones to show."""
@@ -63,6 +70,17 @@ class Exchange(Vertical, can_focus=True):
     def on_focus(self) -> None:
         """Says that it is the one being looked at."""
         self.post_message(self.Chosen(self))
+
+    def on_answer_text_citation_chosen(self, message: AnswerText.CitationChosen) -> None:
+        """Names the source of this answer that the number stands for."""
+        message.stop()
+        found = next((source for source in self.entry.sources if source.label == message.label), None)
+        if found is not None:
+            self.post_message(self.SourceChosen(found))
+
+    def copyable(self, code: bool = False) -> str:
+        """The answer, or only its code blocks; empty when there is none."""
+        return "\n\n".join(code_blocks(self.entry.answer)) if code else self.entry.answer
 
     def action_request(self, what: str) -> None:
         """Passes a wish on to the screen."""

@@ -29,6 +29,12 @@ def default_path(session: str) -> Path:
     return Path(f"{stem[:80]}.md")
 
 
+def target(argument: str, session: str) -> Path:
+    """Where an export goes: the named file, into the named folder, or the default."""
+    path = Path(argument).expanduser() if argument else default_path(session)
+    return path / default_path(session) if path.is_dir() else path
+
+
 def write(path: Path, text: str) -> None:
     """Writes the file whole or not at all. Raises UsageError when the file system refuses."""
     part = path.with_name(f".{path.name}.part")

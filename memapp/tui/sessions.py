@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
@@ -16,7 +17,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState
 
-from memapp.tui.confirm import ConfirmScreen
+from memapp.tui.confirm import confirm
 from memapp.tui.text import count, local_time, one_line, plain
 from memapp.types import SessionInfo, StoredTurn
 
@@ -126,12 +127,7 @@ class SessionsScreen(ModalScreen[Choice]):
             return
         question = f"Delete the session “{one_line(chosen.name, 60)}”?"
         lines = [f"{count(chosen.turns, 'question')} with the answers. Documents stay remembered."]
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._delete(self._memory, chosen.name)
-
-        self.app.push_screen(ConfirmScreen(question, lines, "Delete", danger=True), answered)
+        confirm(self.app, question, lines, "Delete", partial(self._delete, self._memory, chosen.name), danger=True)
 
     def _open(self) -> None:
         chosen = self._chosen()

@@ -94,6 +94,10 @@ class SourcesPane(Vertical):
         if sources:
             self._list.highlighted = 0
 
+    def show_answer(self, sources: Sequence[Source], abstained: bool) -> None:
+        """Shows what an answer rests on, or the nearest passages when memory held none."""
+        self.show(sources, "Nearest passages" if abstained else "Sources", "This answer cites nothing.")
+
     @property
     def sources(self) -> tuple[Source, ...]:
         """What is shown."""

@@ -42,7 +42,7 @@ class TopLine(Horizontal):
 
     def show_session(self, session: str) -> None:
         """Shows the session's name."""
-        self._session.update(one_line(session, 60))
+        self._session.update(one_line(session, 60) or "new session")
 
     def holds(self, documents: int, namespace: str) -> None:
         """Shows how much is remembered, and where."""

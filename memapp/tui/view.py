@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from memapp.tui.text import count, plain
+from memapp.tui.text import count, one_line, plain
 from memapp.types import Answer, Citation, Hit, LayerShare, Span, StoredTurn
 
 
@@ -128,6 +129,14 @@ def code_blocks(markdown: str) -> list[str]:
 
     tokens = MarkdownIt("commonmark").parse(plain(markdown))
     return [token.content.rstrip("\n") for token in tokens if token.type in ("fence", "code_block")]
+
+
+def session_name(question: str, taken: frozenset[str] | None) -> str:
+    """A name for a session from its first question; with the time while it is not known which names are taken."""
+    name = one_line(question, 40)
+    if taken is None:
+        return f"{name} · {datetime.now():%d %b %H:%M}"
+    return next(each for each in (name, *(f"{name} ({n})" for n in range(2, len(taken) + 3))) if each not in taken)
 
 
 def _by_passage(citations: Sequence[Citation]) -> list[list[Citation]]:

@@ -1,13 +1,23 @@
-"""A scripted Memory for the chat's tests: the facade's methods, no store and no model behind them."""
+"""The chat under test, and a scripted Memory for it: the facade's methods, no store and no model behind them."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
 
 from memapp.errors import UsageError
+from memapp.tui.app import ChatApp
+from memapp.tui.chat import ChatScreen
 from memapp.types import (
     Answer,
     Citation,
@@ -173,7 +183,7 @@ class FakeMemory:
             if source is None or each.source == source
         ]
 
-    def document(self, id: str) -> Document:  # noqa: A002
+    def document(self, id: str) -> Document:
         if id not in self.documents_:
             raise UsageError(f"No document {id} is remembered.", "memapp list shows them.")
         return self.documents_[id]
@@ -182,7 +192,7 @@ class FakeMemory:
         self,
         paths: list[str],
         *,
-        format: str | None = None,  # noqa: A002
+        format: str | None = None,
         progress: Callable[[Progress], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> IngestReport:
@@ -214,3 +224,128 @@ class FakeMemory:
         turns = sum(turn.erased for turn in erased)
         self.kept = erased
         return ForgetReport(documents, 3 * len(documents), {"lexical": 3, "dense": 3}, turns)
+
+
+_SEQUENCE = re.compile(r"\x1b\[[0-9;:?<>=]*[a-zA-Z]")
+_OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Chat:
+    """A running chat and what a test does with it."""
+
+    def __init__(self, pilot: Pilot[None], memory: Any) -> None:
+        self.pilot = pilot
+        self.memory = memory
+        self.app: Any = pilot.app
+        self.written: list[str] = []
+
+    @property
+    def screen(self) -> Any:
+        return self.app.screen
+
+    @property
+    def chat(self) -> Any:
+        return next(screen for screen in self.app.screen_stack if isinstance(screen, ChatScreen))
+
+    async def until(self, condition: Callable[[], object], what: str = "") -> None:
+        """Waits for a condition; fails after ten seconds."""
+        end = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < end, f"waited in vain {what}\n{self.text()}"
+            await asyncio.sleep(0.01)
+
+    async def shows(self, wanted: str) -> None:
+        """Waits until the text is on the screen, wrapped or not."""
+        await self.until(lambda: wanted in self.text() or wanted in " ".join(self.text().split()), f"for {wanted!r}")
+
+    async def hides(self, unwanted: str) -> None:
+        """Waits until the text is no longer on the screen."""
+        await self.until(lambda: unwanted not in self.text(), f"for {unwanted!r} to go")
+
+    async def send(self, line: str) -> None:
+        """Writes a line into the prompt and sends it."""
+        self.chat._composer.put(line)
+        await self.pilot.pause()
+        await self.pilot.press("escape" if self.chat._composer._found and " " in line else "shift")
+        await self.pilot.press("enter")
+        await self.pilot.pause()
+
+    async def ask(self, question: str) -> None:
+        """Asks and waits for the end of the answer."""
+        exchanges = lambda: self.chat._conversation.exchanges  # noqa: E731
+        last = exchanges()[-1] if exchanges() else None
+        await self.send(question)
+        await self.until(lambda: exchanges() and exchanges()[-1] is not last, "for the question")
+        await self.until(lambda: not self.chat._conversation.busy, "for the answer")
+
+    async def notes(self, wanted: str) -> None:
+        """Waits until a passing remark holds the text."""
+        await self.until(
+            lambda: any(wanted in each.message for each in self.app._notifications), f"for a remark {wanted!r}"
+        )
+
+    def text(self) -> str:
+        """All that is on the screen, line by line."""
+        strips = self.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+    def statics(self, selector: str) -> list[str]:
+        """The texts of the statics that match."""
+        return [str(static.content) for static in self.screen.query(selector).results(Static)]
+
+    def assert_harmless(self) -> None:
+        """Nothing that was written to the terminal is obeyed beyond colours and cursor moves."""
+        written = "".join(self.written)
+        assert written
+        written.encode("utf-8")
+        left = _SEQUENCE.sub("", written)
+        found = _OBEYED.search(left)
+        assert found is None, repr(left[max(found.start() - 80, 0) : found.end() + 80])
+
+
+OpenChat = Callable[..., AbstractAsyncContextManager[Chat]]
+
+
+@pytest.fixture
+def open_chat(monkeypatch: pytest.MonkeyPatch) -> OpenChat:
+    """Opens the chat over a memory, headless."""
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+
+    @asynccontextmanager
+    async def opened(
+        memory: Any,
+        session: str = "",
+        size: tuple[int, int] = (80, 24),
+        theme: str = "memapp-dark",
+        opener: Callable[[], Any] | None = None,
+    ) -> AsyncIterator[Chat]:
+        app = ChatApp(opener or (lambda: memory), session, theme)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            chat = Chat(pilot, memory)
+            assert app._driver is not None
+            monkeypatch.setattr(app._driver, "write", chat.written.append)
+            yield chat
+
+    return opened
+
+
+@pytest.fixture
+def library() -> FakeMemory:
+    """A memory of three documents."""
+    return FakeMemory(
+        document("ada", "Ada Lovelace", ADA, "notes/ada.md"),
+        document("engine", "The Analytical Engine", NOISE, "notes/engine.pdf"),
+        document("light", "Lighthouses", NOISE * 300, "notes/lighthouses.html"),
+    )
+
+
+@pytest.fixture
+def make_memory() -> type[FakeMemory]:
+    """The scripted memory's class, for tests that fill it themselves."""
+    return FakeMemory
+
+
+@pytest.fixture
+def make_document() -> Callable[[str, str, str, str], Document]:
+    """Builds a document from id, title, text and source."""
+    return document
