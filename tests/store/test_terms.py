@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,22 +11,15 @@ from hypothesis import strategies as st
 
 from memapp.store.terms import MAX_TERMS, fold, match, words
 
-try:
-    import pysqlite3 as sqlite3
-except ImportError:
-    import sqlite3  # type: ignore[no-redef]
 
-Connection = Any
-
-
-def _index(*texts: str) -> Connection:
+def _index(*texts: str) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE VIRTUAL TABLE t USING fts5(text, tokenize='porter unicode61 remove_diacritics 2')")
     connection.executemany("INSERT INTO t(rowid, text) VALUES (?, ?)", list(enumerate(map(fold, texts))))
     return connection
 
 
-def _found(connection: Connection, question: str) -> set[int]:
+def _found(connection: sqlite3.Connection, question: str) -> set[int]:
     expression = match(question)
     if expression is None:
         return set()
@@ -34,19 +27,19 @@ def _found(connection: Connection, question: str) -> set[int]:
 
 
 @pytest.fixture(scope="module")
-def index() -> Iterator[Connection]:
+def index() -> Iterator[sqlite3.Connection]:
     connection = _index("a text")
     yield connection
     connection.close()
 
 
 @given(question=st.text())
-def test_no_question_is_a_syntax_error(index: Connection, question: str) -> None:
+def test_no_question_is_a_syntax_error(index: sqlite3.Connection, question: str) -> None:
     _found(index, question)
 
 
 @given(question=st.lists(st.sampled_from(['"', "*", "AND", "NOT", "NEAR(", "^", "-", "t:", "{", "}", "(", "\0", "a"])))
-def test_the_index_own_language_is_only_words(index: Connection, question: list[str]) -> None:
+def test_the_index_own_language_is_only_words(index: sqlite3.Connection, question: list[str]) -> None:
     expression = match("".join(question))
     assert expression is None or _found(index, "".join(question)) <= {0}
 
