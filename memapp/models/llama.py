@@ -83,9 +83,18 @@ class _Run:
 class LlamaEngine:
     """A GGUF model. Making one is cheap; the file is opened by `load` or by the first call that needs it."""
 
-    def __init__(self, path: Path, options: Options | None = None, *, identity: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        options: Options | None = None,
+        *,
+        identity: str = "",
+        locate: Callable[[], tuple[Path, Options]] | None = None,
+    ) -> None:
+        """`locate` may name another file and other options once the model is needed; the window stays the same."""
         self._path = path
         self._options = options or Options()
+        self._locate = locate or (lambda: (self._path, self._options))
         self._identity = identity or path.stem
         self._loaded = _Loaded()
         self._lock = threading.Lock()
@@ -111,9 +120,10 @@ class LlamaEngine:
                 self._worker.submit(self._open).result()
 
     def _open(self) -> None:
-        model = Model(self._path, self._options)
+        path, options = self._locate()
+        model = Model(path, options)
         try:
-            self._loaded.context = model.context(self._options)
+            self._loaded.context = model.context(options)
         except BaseException:
             model.close()
             raise
@@ -127,8 +137,11 @@ class LlamaEngine:
             )
 
     def count(self, messages: Sequence[Message]) -> int:
-        """Tokens of the prompt that these messages make, template included."""
-        return len(self._prompt(messages))
+        """Tokens of the prompt that these messages make, template included; 0 for none, with the model loaded."""
+        if messages:
+            return len(self._prompt(messages))
+        self.load()
+        return 0
 
     def _prompt(self, messages: Sequence[Message]) -> list[int]:
         self.load()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,20 +36,25 @@ class Speed:
 
 
 def speeds(
-    forms: Mapping[str, tuple[Path, Options]], repeats: int = 2, prompt: int = 512, answer: int = 16
+    forms: Mapping[str, tuple[Path, Options]],
+    *,
+    prompt: int,
+    answer: int,
+    repeats: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Speed]:
     """Each form's best of `repeats`, measured in turns so that other work on the machine strikes all alike.
 
-    Raises ModelDamaged or ModelError when a form cannot be opened.
+    With one thread in the options, `clock` may be time.thread_time, which other work hardly touches. Raises ModelDamaged or ModelError when a form cannot be opened.
     """
     best = dict.fromkeys(forms, Speed(0.0, 0.0))
     with ExitStack() as stack:
         contexts = {name: _open(stack, path, options, prompt + answer) for name, (path, options) in forms.items()}
         for context in contexts.values():
-            _once(context, 64, 2)
+            _once(context, 32, 1, clock)
         for _ in range(repeats):
             for name, context in contexts.items():
-                now = _once(context, prompt, answer)
+                now = _once(context, prompt, answer, clock)
                 best[name] = Speed(max(best[name].prefill, now.prefill), max(best[name].decode, now.decode))
     return best
 
@@ -59,17 +64,17 @@ def _open(stack: ExitStack, path: Path, options: Options, tokens: int) -> Contex
     return stack.enter_context(closing(model.context(replace(options, context_tokens=-(-tokens // 256) * 256))))
 
 
-def _once(context: Context, prompt: int, answer: int) -> Speed:
+def _once(context: Context, prompt: int, answer: int, clock: Callable[[], float]) -> Speed:
     tokens = context.model.tokenize(TEXT, special=False)[: prompt + answer]
     context.keep(0)
-    start = time.perf_counter()
+    start = clock()
     context.extend(tokens[:prompt], _never)
     context.logits()
-    read = time.perf_counter()
+    read = clock()
     for token in tokens[prompt:]:
         context.extend([token], _never)
         context.logits()
-    written = time.perf_counter()
+    written = clock()
     return Speed(prompt / (read - start), answer / (written - read))
 
 
