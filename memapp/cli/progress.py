@@ -8,13 +8,25 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from memapp.cli.options import Options
-from memapp.cli.output import one_line
+from memapp.cli.output import one_line, size
 from memapp.types import Progress
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-_WORDS = {"read": "Reading", "embed": "Embedding", "layers": "Indexing", "embedder": "Embedder", "model": "Model"}
+_WORDS = {
+    "answer": "Answering",
+    "download": "Downloading",
+    "embed": "Embedding",
+    "embedder": "Embedder",
+    "export": "Exporting",
+    "layers": "Indexing",
+    "model": "Model",
+    "read": "Reading",
+    "rebuild": "Rebuilding",
+}
+_BYTES = {"download"}
+"""Stages that count bytes."""
 
 
 @contextmanager
@@ -31,29 +43,37 @@ def bar(options: Options) -> Iterator[Callable[[Progress], None] | None]:
         tasks = {}
 
         def show(progress: Progress) -> None:
-            if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(
-                    _WORDS.get(progress.stage, progress.stage), total=progress.total, item=""
-                )
+            stage = progress.stage
+            if stage not in tasks:
+                words, in_bytes = _WORDS.get(stage, one_line(stage)), stage in _BYTES
+                tasks[stage] = bars.add_task(words, total=progress.total, item="", in_bytes=in_bytes)
             item = one_line(progress.item)[-40:]
-            bars.update(tasks[progress.stage], completed=progress.done, total=progress.total, item=item)
+            bars.update(tasks[stage], completed=progress.done, total=progress.total, item=item)
 
         yield show
 
 
 def _layout() -> tuple[ProgressColumn, ...]:
-    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.text import Text
+
+    def amount(task: Task, count: float) -> str:
+        return size(int(count)) if task.fields["in_bytes"] else f"{count:,.0f}"
+
+    class Count(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            done = amount(task, task.completed)
+            return Text(done if task.total is None else f"{done}/{amount(task, task.total)}")
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:,.0f}/s")
+            return Text("" if speed is None else f"{amount(task, speed)}/s")
 
     return (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        Count(),
         Rate(),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[item]}", markup=False),
