@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from memapp.answer import cite, confidence, prompt
 from memapp.errors import UsageError
 from memapp.protocols import Embedder, Engine, MemoryLayer
-from memapp.recall import clues, fuse
+from memapp.recall import clues, fuse, names
 from memapp.settings import Settings
 from memapp.store import content
 from memapp.store.log import Store
@@ -75,14 +75,21 @@ def search(recall: Recall, question: str, k: int, history: Sequence[Turn] = ()) 
     query = Query(text, recall.embedder.embed([text])[0] if _needs_vector(recall.layers) else None)
     clock.lap("embed")
     rankings: dict[str, list[Score]] = {}
+    depth = max(fuse.DEPTH, k)
     for name, layer in recall.layers.items():
-        rankings[name] = layer.recall(query, max(fuse.DEPTH, k))
+        rankings[name] = layer.recall(query, depth)
         clock.lap(name)
-    fused = fuse.fuse(rankings, max(fuse.DEPTH, k))
-    clock.lap("fuse")
-    hits = _hits(recall.store, fused, k)
+    # The last guard: what the store does not hold for this namespace now is not recalled, whatever a layer says.
+    alive = content.passages_by_id(
+        recall.store, sorted({score.passage for each in rankings.values() for score in each})
+    )
+    rankings = {name: [score for score in each if score.passage in alive] for name, each in rankings.items()}
     clock.lap("load")
-    return SearchResult(text, hits, clock.total())
+    titled = names.named(text, {id: passage.title for id, passage in alive.items()})
+    fused = fuse.fuse(rankings, k, depth=depth, named=titled)
+    clock.lap("fuse")
+    hits = (Hit(rank, one.score, alive[one.passage], one.shares) for rank, one in enumerate(fused, 1))
+    return SearchResult(text, tuple(hits), clock.total())
 
 
 def catch_up(layer: MemoryLayer, store: Store) -> None:
@@ -153,17 +160,3 @@ def _judged(question: str, text: str, found: SearchResult, made: prompt.Prompt, 
 
 def _needs_vector(layers: Mapping[str, MemoryLayer]) -> bool:
     return any(name != "lexical" for name in layers)
-
-
-def _hits(store: Store, fused: Sequence[fuse.Fused], k: int) -> tuple[Hit, ...]:
-    """The k best that still live; a passage forgotten since the layers looked is passed over."""
-    hits: list[Hit] = []
-    for start in range(0, len(fused), k):
-        part = fused[start : start + k]
-        alive = content.passages_by_id(store, [one.passage for one in part])
-        for one in part:
-            if one.passage in alive and len(hits) < k:
-                hits.append(Hit(len(hits) + 1, one.score, alive[one.passage], one.shares))
-        if len(hits) == k:
-            break
-    return tuple(hits)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memapp.recall.feedback import second_look
 from memapp.recall.fuse import DEPTH, Fused, fuse
 from memapp.recall.names import named
 from memapp.types import Score
@@ -107,11 +105,3 @@ def test_what_a_full_list_leaves_out_counts_like_its_last() -> None:
 def test_titles_in_the_question() -> None:
     titles = {1: "Alba Roth", 2: "Alba Roth (film)", 3: "Alba", 4: "Roth's law", 5: "", 6: "The Who", 7: "Rothko"}
     assert named("Who was Alba Roth's mother?", titles) == {1, 2, 3}
-
-
-def test_the_second_look_lies_between_query_and_passage() -> None:
-    query, passage = np.eye(3, dtype=np.float32)[:2]
-    moved = second_look(query, passage, 0.5)
-    assert moved.dtype == np.float32
-    assert np.linalg.norm(moved) == pytest.approx(1.0, abs=1e-6)
-    assert moved @ query > moved @ passage > 0
