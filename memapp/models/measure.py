@@ -45,7 +45,8 @@ def speeds(
 ) -> dict[str, Speed]:
     """Each form's best of `repeats`, measured in turns so that other work on the machine strikes all alike.
 
-    With one thread in the options, `clock` may be time.thread_time, which other work hardly touches. Raises ModelDamaged or ModelError when a form cannot be opened.
+    With one thread in the options, `clock` may be time.thread_time, which other work hardly touches. Raises
+    ModelDamaged or ModelError when a form cannot be opened.
     """
     best = dict.fromkeys(forms, Speed(0.0, 0.0))
     with ExitStack() as stack:

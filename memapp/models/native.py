@@ -11,7 +11,8 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -58,15 +59,30 @@ class Aborted(Exception):
 
 def library() -> ModuleType:
     """llama.cpp's bindings, started once, with their log going to the logger `memapp.llama`."""
-    from llama_cpp import llama_cpp as bindings
-
     with _started:
+        with _patient_threads():
+            from llama_cpp import llama_cpp as bindings
         if not _kept:
             callback = bindings.llama_log_callback(_on_log)
             _kept.append(callback)
             bindings.llama_log_set(callback, ctypes.c_void_p(0))
             bindings.llama_backend_init()
     return bindings  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _patient_threads() -> Iterator[None]:
+    """OpenMP reads this once, when it is loaded. Threads that spin while they wait for each other write 30 times slower
+    as soon as another program wants the same cores."""
+    name = "OMP_WAIT_POLICY"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "passive"
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
 
 
 def _on_log(level: int, text: bytes | None, _: object) -> None:
