@@ -50,6 +50,10 @@ class Embedder(Protocol):
         """Number of tokens of each text, special tokens excluded."""
         ...
 
+    def prepare(self) -> None:
+        """Loads what `embed` needs, so that no later call waits for it."""
+        ...
+
 
 class Engine(Protocol):
     """A language model. Safe to call from several threads; calls queue."""
@@ -79,6 +83,10 @@ class Engine(Protocol):
         Setting `cancel` ends the stream within one token. Raises ContextOverflow when the prompt
         and max_tokens exceed the window: nothing is ever cut silently.
         """
+        ...
+
+    def prepare(self) -> None:
+        """Loads the model, so that no later call waits for it."""
         ...
 
     def close(self) -> None:

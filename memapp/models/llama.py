@@ -81,7 +81,7 @@ class _Run:
 
 
 class LlamaEngine:
-    """A GGUF model. Making one is cheap; the file is opened by `load` or by the first call that needs it."""
+    """A GGUF model. Making one is cheap; the file is opened by `prepare` or by the first call that needs it."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class LlamaEngine:
         """Size of the window: prompt and answer together."""
         return self._options.context_tokens
 
-    def load(self) -> None:
+    def prepare(self) -> None:
         """Opens the model unless it is open; raises ModelMissing, ModelDamaged or ModelError."""
         with self._lock:
             if self._loaded.context is None or self._loaded.closing.is_set():
@@ -140,11 +140,11 @@ class LlamaEngine:
         """Tokens of the prompt that these messages make, template included; 0 for none, with the model loaded."""
         if messages:
             return len(self._prompt(messages))
-        self.load()
+        self.prepare()
         return 0
 
     def _prompt(self, messages: Sequence[Message]) -> list[int]:
-        self.load()
+        self.prepare()
         template = self._loaded.template
         if template is None:
             raise UsageError("The model was closed.", "Open it again.")
@@ -197,7 +197,7 @@ class LlamaEngine:
     def loglikelihood(self, text: str) -> tuple[float, int]:
         """The natural log of the probability the model gives the text after its first token, and how many tokens
         that counts. The text must fit into the window, else ContextOverflow."""
-        self.load()
+        self.prepare()
         return self._worker.submit(lambda: _likelihood(self._loaded, text, self._options.ubatch_tokens)).result()
 
     def close(self) -> None:

@@ -106,6 +106,9 @@ class ScriptedEngine:
                 break
         return cancel.wait(self._delay) if self._delay else cancel.is_set()
 
+    def prepare(self) -> None:
+        """Nothing to load."""
+
     def close(self) -> None:
         """Nothing to free; later calls raise UsageError."""
         self.closed = True
@@ -145,3 +148,6 @@ class ScriptedEmbedder:
     def count(self, texts: Sequence[str]) -> list[int]:
         """Number of words of each text."""
         return [len(re.findall(r"\w+", text)) for text in texts]
+
+    def prepare(self) -> None:
+        """Nothing to load."""
