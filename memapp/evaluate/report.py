@@ -41,9 +41,10 @@ class Circumstances:
 
 
 def circumstances(command: Sequence[str]) -> Circumstances:
-    """This machine and this moment; of paths among the arguments only the last part is told."""
+    """This machine, its load, and this moment; of paths among the arguments only the last part is told."""
     shown = " ".join(_shown(part) for part in command)
-    return Circumstances(machine(), datetime.now(UTC).strftime("%Y-%m-%d"), shown)
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return Circumstances(machine() + load, datetime.now(UTC).strftime("%Y-%m-%d"), shown)
 
 
 def machine() -> str:
