@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from memapp.protocols import Embedder, Reader
 from memapp.read import Found, find, read, source_of, split_all, spool
 from memapp.settings import Settings
+from memapp.store import erase
 from memapp.store.log import Entry, Store, content_hash
 from memapp.types import Document, Failure, IngestReport, Item, ItemState, Passage, Progress, Span, Vectors
 
@@ -78,8 +79,11 @@ def ingest(
         reading.close()
         writing.close()
     writing.check()
+    interrupted = interrupted or stop.is_set()
+    if not interrupted:
+        erase.scrub(store.database, settings.busy_seconds)
     ledger.seconds["total"] = time.perf_counter() - began
-    return IngestReport(tuple(ledger.items), ledger.seconds, interrupted or stop.is_set())
+    return IngestReport(tuple(ledger.items), ledger.seconds, interrupted)
 
 
 def from_paths(

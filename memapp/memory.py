@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import sys
@@ -135,9 +136,9 @@ class Memory:
         """Loads the embedder and the model now, so that no question waits for them."""
         report = progress or _silent
         report(Progress("embedder", 0, 2))
-        self.embedder.embed(["warm"])
+        self.embedder.prepare()
         report(Progress("model", 1, 2))
-        self.engine.count([])
+        self.engine.prepare()
         report(Progress("model", 2, 2))
 
     # Remembering
@@ -375,8 +376,8 @@ class Memory:
         return ForgetReport(gone.documents, gone.passages, dropped, gone.turns, tuple(checks))
 
     def _proof(self, gone: Forgotten) -> list[Check]:
-        elsewhere = content.still_said(self._store, gone.texts)
-        return [*self.verify(), erase.prove(self._files(), [text for text in gone.texts if text not in elsewhere])]
+        said = functools.partial(content.still_said, self._store)
+        return [*self.verify(), erase.prove(self._files(), gone.texts, said)]
 
     # Care
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from memapp.store.engine import parts
+from memapp.store.erase import owe
 from memapp.store.schema import documents, passages, readings, turns
 from memapp.types import Answer, Citation, SessionInfo, StoredTurn
 
@@ -127,6 +128,7 @@ def delete(store: Store, session: str) -> int:
     """Deletes a session; returns the number of its turns."""
     where = (turns.c.namespace == store.number()) & (turns.c.session == session)
     with store.database.writing() as connection:
+        owe(connection)
         ids = sa.select(turns.c.id).where(where)
         connection.execute(sa.delete(readings).where(readings.c.turn.in_(ids)))
         return connection.execute(sa.delete(turns).where(where)).rowcount

@@ -7,17 +7,20 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from memapp.errors import StoreError
-from memapp.store import fulltext
+from memapp.store import erase, fulltext
 from memapp.store.log import Store
 from memapp.store.schema import changes, documents, passages, vectors
 from memapp.types import Check
 
 _RESTORE = "Restore a backup, or export what is left and import it into a new store."
+_PATIENCE = 5.0
+"""Seconds to wait for other processes."""
 
 
 def verify(store: Store) -> list[Check]:
-    """The file, the log, the documents and the full-text index, one check each."""
+    """The file, the log, the documents and the full-text index, one check each; pays what an erasing still owes."""
     checks = [
+        _scrubbed(store),
         _check(store, "file", _file, _RESTORE),
         _check(store, "log", _log, _RESTORE),
         _check(store, "documents", _documents, _RESTORE),
@@ -34,6 +37,16 @@ def fulltext_size(store: Store) -> tuple[int, int]:
         return 0, 0
     with store.database.reading() as connection:
         return len(fulltext.ids(connection, number)), fulltext.size(connection, number)
+
+
+def _scrubbed(store: Store) -> Check:
+    try:
+        if erase.scrub(store.database, _PATIENCE):
+            return Check("erased text", True, "What was erased has left the files.")
+        message = "Another process is reading an older state, so erased text may stand in the write-ahead log."
+        return Check("erased text", False, message, "End that process and run `memapp verify` again.")
+    except StoreError as error:
+        return Check("erased text", False, error.message, error.hint)
 
 
 def _check(store: Store, name: str, check: Callable[[sa.Connection, int], tuple[bool, str]], remedy: str) -> Check:

@@ -118,15 +118,14 @@ def containing(store: Store, text: str) -> list[DocumentInfo]:
     return _infos(store, sa.select(documents).where(where).order_by(documents.c.id))
 
 
-def still_said(store: Store, texts: Iterable[str]) -> set[str]:
-    """Those of these texts that some living passage, of any namespace, consists of or contains."""
-    found: set[str] = set()
+def still_said(store: Store, stretch: bytes) -> bool:
+    """Whether a living passage or title, of any namespace, holds these bytes of UTF-8."""
     with store.database.reading() as connection:
-        for text in texts:
-            query = sa.select(passages.c.id).where(passages.c.text.contains(text, autoescape=True)).limit(1)
-            if connection.execute(query).first():
-                found.add(text)
-    return found
+        for column in (passages.c.text, documents.c.title):
+            held = sa.func.instr(sa.cast(column, sa.LargeBinary), stretch) > 0
+            if connection.execute(sa.select(sa.literal(1)).where(held).limit(1)).first():
+                return True
+    return False
 
 
 def totals(store: Store) -> tuple[int, int, int, int]:

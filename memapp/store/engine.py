@@ -14,6 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from memapp.errors import StoreBusy, StoreError, StoreForeign, StoreFull, StoreVersion, UsageError
+from memapp.store import raw
 from memapp.store.schema import HEAD, facts
 
 _APPLICATION_ID = 0x6D656D61
@@ -57,6 +58,7 @@ class Database:
             if not create:
                 raise StoreForeign(f"There is no store at {path}.", "Create it with `memapp init` or `memapp ingest`.")
             _create_file(path)
+        self._user: raw.Key | None = raw.enter(path)
         self.engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(path)),
             poolclass=sa.QueuePool,
@@ -66,8 +68,12 @@ class Database:
         )
         event.listen(self.engine, "connect", self._configure)
         event.listen(self.engine, "begin", _begin)
-        with self.errors_mapped():
-            self._open()
+        try:
+            with self.errors_mapped():
+                self._open()
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -98,6 +104,9 @@ class Database:
     def close(self) -> None:
         """Lets go of every connection."""
         self.engine.dispose()
+        if self._user is not None:
+            raw.leave(self._user)
+            self._user = None
 
     @contextmanager
     def errors_mapped(self) -> Iterator[None]:

@@ -47,16 +47,23 @@ def insert(connection: sa.Connection, namespace: int, rows: Iterable[Row]) -> No
 
 
 def delete(connection: sa.Connection, namespace: int, rows: Iterable[Row]) -> None:
-    """Removes passages, down to the bytes of their words.
+    """Removes passages. The text must be what was inserted, because a contentless index keeps none.
 
-    The text must be what was inserted, because a contentless index keeps none. FTS5 only marks
-    deleted words as such; `optimize` writes the index anew without them, and secure_delete, which
-    every connection sets, zeroes the pages that this frees.
+    FTS5 only marks the words as deleted; they stay in the file until `optimize`.
     """
     name = table(namespace)
     folded = [(id, fold(title), fold(text)) for id, title, text in rows]
     if folded:
         connection.exec_driver_sql(f"INSERT INTO {name}({name}, rowid, title, text) VALUES ('delete', ?, ?, ?)", folded)
+
+
+def optimize(connection: sa.Connection) -> None:
+    """Writes the index of every namespace anew without the words that were deleted.
+
+    secure_delete, which every connection sets, zeroes the pages that this frees.
+    """
+    tables = "SELECT name FROM sqlite_master WHERE name LIKE 'fulltext%' AND sql LIKE 'CREATE VIRTUAL%'"
+    for name in connection.exec_driver_sql(tables).scalars().all():
         connection.exec_driver_sql(f"INSERT INTO {name}({name}) VALUES ('optimize')")
 
 
