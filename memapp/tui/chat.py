@@ -100,7 +100,7 @@ class ChatScreen(Screen[None]):
     @on(Backstage.Preparing)
     def _say_what_loads(self, message: Backstage.Preparing) -> None:
         progress = message.progress
-        share = f" {progress.done / progress.total:.0%}" if progress.total else ""
+        share = f" {progress.done / progress.total:.0%}" if progress.total and progress.total > 2 else ""
         self._status.activity = f"{WAITS.get(progress.stage, f'Loading {progress.stage}')}{share}"
 
     @on(Backstage.Prepared)
@@ -261,7 +261,8 @@ class ChatScreen(Screen[None]):
             return
         gone = f"Forgot {count(len(report.documents), 'document')}, {count(report.passages, 'passage')}"
         erased = f"; {count(report.turns, 'answer')} that quoted them went too" if report.turns else ""
-        self.notify(f"{gone}{erased}.")
+        failed = [f"{check.message} {check.remedy}" for check in report.checks if not check.ok]
+        self.notify(" ".join([f"{gone}{erased}.", *failed]), severity="warning" if failed else "information")
         self._pane.show(())
         self._backstage.load(self._session)
 

@@ -60,17 +60,13 @@ class Prompt(TextArea):
             event.stop()
             event.prevent_default()
             self.post_message(self.Sent())
-            return
-        if event.key == "question_mark" and not self.text:
+        elif event.key == "question_mark" and not self.text:
             event.stop()
             event.prevent_default()
             await self.run_action("screen.help")
-            return
-        await super()._on_key(event)
 
     async def _on_paste(self, event: events.Paste) -> None:
-        event.text = plain(event.text[:LONGEST])
-        await super()._on_paste(event)
+        event.text = plain(event.text[:LONGEST])  # the base class's handler comes after this one, by itself
 
     def action_earlier(self) -> None:
         """The line above; on the first line the question before."""

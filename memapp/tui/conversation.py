@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 PAGE = 30
 """Exchanges mounted at first, and added at a time when older ones are asked for."""
-
+FRAME = 0.05
+"""Seconds between two drawings of a growing answer: each lays the whole screen out anew."""
 WELCOME = "Ask something; answers come with the passages they rest on."
 WELCOME_EMPTY = """Nothing is remembered yet.
 
@@ -47,6 +49,8 @@ class Asking:
     first: float = 0.0
     """When the first token came."""
     pieces: int = 0
+    unwritten: list[str] = field(default_factory=list)
+    """Pieces that came since the screen was last drawn."""
     ended: bool = False
 
     @property
@@ -272,10 +276,21 @@ class Conversation(VerticalScroll, can_focus=False):
             self._say(asking, f"Reading {count(len(event.hits), 'passage')}")
             self.post_message(self.Found(tuple(source_of_hit(hit, str(hit.rank)) for hit in event.hits)))
         elif isinstance(event, Token):
-            if not asking.first:
-                asking.first = time.monotonic()
-            asking.pieces += 1
-            await asking.exchange.write(event.text)
+            self._take(asking, event.text)
+
+    def _take(self, asking: Asking, text: str) -> None:
+        if not asking.first:
+            asking.first = time.monotonic()
+        asking.pieces += 1
+        asking.unwritten.append(text)
+        if len(asking.unwritten) == 1:
+            self.set_timer(FRAME, partial(self._write, asking))
+
+    async def _write(self, asking: Asking) -> None:
+        text = "".join(asking.unwritten)
+        asking.unwritten.clear()
+        if text and not asking.ended and not asking.cancel.is_set() and asking.exchange.is_mounted:
+            await asking.exchange.write(text)
             self.post_message(self.Changed("Writing", asking.rate))
 
     def _say(self, asking: Asking, what: str) -> None:

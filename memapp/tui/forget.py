@@ -109,19 +109,16 @@ class ForgetScreen(ModalScreen[ForgetReport | None]):
 
 
 def named(memory: Memory, what: str) -> tuple[DocumentInfo, ...]:
-    """The documents with this id, title or source; a path may be relative."""
-    wanted = {what, _absolute(what)}
-    return tuple(
-        document
-        for document in memory.documents()
-        if document.id == what or document.title == what or document.source in wanted
-    )
+    """The documents with this id or title, and those read from this file or folder."""
+    called = [document for document in memory.documents() if what in (document.id, document.title)]
+    read = memory.documents(source=_home(what))
+    return tuple({document.id: document for document in (*called, *read)}.values())
 
 
-def _absolute(path: str) -> str:
+def _home(path: str) -> str:
     try:
-        return str(Path(path).expanduser().absolute())
-    except (OSError, ValueError, RuntimeError):
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
         return path
 
 

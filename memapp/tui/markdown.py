@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from textual.message import Message
 from textual.widgets import Markdown
-from textual.widgets.markdown import MarkdownStream
 
 from memapp.tui.text import plain
 
@@ -38,22 +38,16 @@ class AnswerText(Markdown):
 
     def __init__(self, text: str = "") -> None:
         super().__init__(plain(text[:LONGEST]), parser_factory=parser, open_links=False)
-        self._stream: MarkdownStream | None = None
         self._drawn = 0
 
     async def write(self, text: str) -> None:
         """Draws the next piece of the answer."""
-        if self._stream is None:
-            self._stream = Markdown.get_stream(self)
         if self._drawn < LONGEST:
             self._drawn += len(text)
-            await self._stream.write(plain(text))
+            await self.append(plain(text))
 
     async def finish(self, text: str) -> None:
-        """Draws the answer anew from its whole text, which also mends what streaming got wrong."""
-        if self._stream is not None:
-            await self._stream.stop()
-            self._stream = None
+        """Draws the answer anew from its whole text, which also mends what growing got wrong."""
         await self.update(plain(text[:LONGEST]))
 
     def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
@@ -71,7 +65,16 @@ def parser() -> MarkdownIt:
     reader = MarkdownIt("gfm-like", {"html": False, "maxNesting": 12})
     reader.disable(["image", "html_block", "html_inline"])
     reader.inline.ruler.before("link", "citation", _citation)
+    reader.core.ruler.push("plain", _clean)
     return reader
+
+
+def _clean(state: StateCore) -> None:
+    """Cleans the text once more: `&#x202e;` and its like become characters only while it is parsed."""
+    for token in state.tokens:
+        token.content = plain(token.content)
+        for child in token.children or ():
+            child.content = plain(child.content)
 
 
 def _citation(state: StateInline, silent: bool) -> bool:

@@ -90,17 +90,20 @@ class StatusLine(Horizontal):
         """Redraws the meter."""
         self._draw_right()
 
-    def watch_rate(self) -> None:
-        """Redraws the rate."""
-        self._draw_right()
+    def watch_rate(self, before: float, rate: float) -> None:
+        """Redraws the rate when it reads differently."""
+        if f"{before:.0f}" != f"{rate:.0f}":
+            self._draw_right()
 
     def _draw_left(self) -> None:
         if not self.activity:
-            self._left.update(Content.assemble((self.detail, "dim")))
+            self._left.update(Content.assemble((self.detail, "dim")), layout=False)
             return
         frame = self.SPINNER[int(time.monotonic() / 0.12) % len(self.SPINNER)]
         detail = f"  {self.detail}" if self.detail else ""
-        self._left.update(Content.assemble((f"{frame} ", "$accent"), one_line(self.activity, 60), (detail, "dim")))
+        self._left.update(
+            Content.assemble((f"{frame} ", "$accent"), one_line(self.activity, 60), (detail, "dim")), layout=False
+        )
 
     def _draw_right(self) -> None:
         rate = f"{self.rate:.0f} tok/s" if self.rate else ""

@@ -71,6 +71,8 @@ class FakeMemory:
         self.may_prepare.set()
         self.may_write = threading.Event()
         self.may_write.set()
+        self.hold_after = 0
+        """Characters after which the gate `may_write` is looked at."""
         self.may_ingest = threading.Event()
         self.may_ingest.set()
         self.ingested: list[str] = []
@@ -121,7 +123,8 @@ class FakeMemory:
         written = ""
         finish = "stop"
         for at in range(0, len(text), 4):
-            self._wait(cancel)
+            if at >= self.hold_after:
+                self._wait(cancel)
             if cancel is not None and cancel.is_set():
                 finish = "cancelled"
                 break
@@ -227,6 +230,8 @@ class FakeMemory:
 
 
 _SEQUENCE = re.compile(r"\x1b\[[0-9;:?<>=]*[a-zA-Z]")
+_COPY = re.compile(r"\x1b\]52;c;[A-Za-z0-9+/=]*\x07")
+_POINTER = re.compile(r"\x1b\]22;[a-z-]*\x07")
 _OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -293,12 +298,12 @@ class Chat:
         """The texts of the statics that match."""
         return [str(static.content) for static in self.screen.query(selector).results(Static)]
 
-    def assert_harmless(self) -> None:
-        """Nothing that was written to the terminal is obeyed beyond colours and cursor moves."""
+    def assert_harmless(self, clipboard: bool = False) -> None:
+        """Nothing that was written to the terminal is obeyed beyond colours and cursor moves (and copies)."""
         written = "".join(self.written)
-        assert written
         written.encode("utf-8")
-        left = _SEQUENCE.sub("", written)
+        assert len(written) > 2000
+        left = _SEQUENCE.sub("", _POINTER.sub("", _COPY.sub("", written) if clipboard else written))
         found = _OBEYED.search(left)
         assert found is None, repr(left[max(found.start() - 80, 0) : found.end() + 80])
 
@@ -324,6 +329,7 @@ def open_chat(monkeypatch: pytest.MonkeyPatch) -> OpenChat:
             chat = Chat(pilot, memory)
             assert app._driver is not None
             monkeypatch.setattr(app._driver, "write", chat.written.append)
+            monkeypatch.setattr(type(app._driver), "is_headless", False)  # what it draws is written too
             yield chat
 
     return opened
