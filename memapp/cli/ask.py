@@ -25,6 +25,7 @@ from memapp.cli.options import (
     options,
 )
 from memapp.cli.progress import bar
+from memapp.errors import UsageError
 from memapp.types import Answer, Citation, Done, Event, Hit, Passage, Recalled, Token
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ def chat(
     """Talk with memory in the terminal."""
     from memapp import tui
 
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+        raise UsageError("The chat needs a terminal.", "In scripts, use `memapp ask` or `memapp batch`.")
     # opened behind the first screen, which is there at once
     tui.run(lambda: open_memory(context, create=True), session=session)
 

@@ -99,7 +99,7 @@ def bench(
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Which figure; none lists them.")] = "",
 ) -> None:
     """Reproduce a published figure. Options after NAME belong to it."""
-    from memapp.evaluate import bench as benches
+    import memapp.evaluate.bench as benches
 
     if name in ("", "-h", "--help"):
         output.out("Usage: memapp bench NAME [OPTIONS]\n\nNames: " + ", ".join(benches.names()))

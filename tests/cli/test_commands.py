@@ -101,6 +101,11 @@ def test_a_file_name_with_control_characters_is_printed_without_them(call: Call,
     assert len(result.stderr.splitlines()) == 2
 
 
+def test_standard_input_is_remembered(call: Call) -> None:
+    assert call("ingest", "-", input="Terns nest on the northern mole.").exit_code == 0
+    assert "northern mole" in call("search", "Where do terns nest?").stdout
+
+
 def test_many_items_are_counted_and_not_listed(call: Call, tmp_path: Path) -> None:
     lines = (json.dumps({"id": f"r{n}", "text": f"Record number {n}."}) for n in range(60))
     (tmp_path / "many.jsonl").write_text("\n".join([*lines, "{broken"]))
@@ -221,6 +226,12 @@ def test_an_answer_reaches_the_terminal_without_control_codes(call: Call, filled
     answers.append("Ada \x1b]0;owned\x07 Fenwick\u202e painted it.")
     result = call("ask", "Who painted the Brindle lighthouse?")
     assert not set("\x1b\x07\u202e") & set(result.output)
+
+
+def test_chat_without_a_terminal_is_wrong_usage(call: Call) -> None:
+    result = call("chat")
+    assert result.exit_code == 2
+    assert "memapp ask" in result.stderr
 
 
 # batch

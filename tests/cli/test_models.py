@@ -58,6 +58,7 @@ def test_models_alone_explains_itself(call: Call) -> None:
 @pytest.mark.models
 def test_from_nothing_to_an_answer_and_to_oblivion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMAPP_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MEMAPP_ANSWER_TOKENS", "16")
     monkeypatch.delenv("MEMAPP_STORE", raising=False)
     runner = CliRunner()
 
