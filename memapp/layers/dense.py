@@ -102,8 +102,8 @@ class DenseLayer:
             if self._saved and self._cursor - self._saved < self._index.ntotal // 20:
                 return
             stamp = Stamp(self._cursor, self._store.mark(self._cursor), self._identity.sha256, self._kind)
-            dense_file.write(self._path, self._index, stamp)
-            self._saved = self._cursor
+            if dense_file.write(self._path, self._index, stamp):
+                self._saved = self._cursor
 
     def stats(self) -> LayerStats:
         """Cursor, vectors and bytes in memory."""
@@ -180,7 +180,7 @@ def _make(kind: str, dimension: int, vectors: Vectors) -> Any:
     if kind == "ivf":
         lists = max(1, min(int(4 * len(vectors) ** 0.5), len(vectors) // _TRAIN_PER_LIST))
         inverted: Any = faiss.index_factory(dimension, f"IVF{lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
-        inverted.nprobe = max(1, lists // 16)
+        inverted.nprobe = max(8, lists // 16)
         inverted.train(vectors)
         return inverted
     code = faiss.ScalarQuantizer.QT_8bit if kind == "sq8" else faiss.ScalarQuantizer.QT_fp16

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,54 +26,69 @@ class Stamp:
     kind: str
 
 
-def write(path: Path, index: Any, stamp: Stamp) -> None:
-    """Replaces the file in one step."""
+def write(path: Path, index: Any, stamp: Stamp) -> bool:
+    """Replaces the file; False when that failed or somebody removed it meanwhile, which costs only time."""
     import faiss
 
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     data = faiss.serialize_index(index).tobytes()
-    manifest = {**asdict(stamp), "sha256": hashlib.sha256(data).hexdigest()}
-    remove(path)
-    _replace(path, data)
-    _replace(_manifest(path), json.dumps(manifest).encode())
+    manifest = {**asdict(stamp), "sha256": _digest(stamp, data)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        remove(path)
+        _replace(path, data)
+        _replace(_manifest(path), json.dumps(manifest).encode())
+    except OSError as error:
+        _log.warning("%s is not saved: %s", path, error)
+        return False
+    return True
 
 
 def read(path: Path) -> tuple[Any, Stamp] | None:
     """The index and what it was made from; None when there is none or it is not what was written."""
     import faiss
+    import numpy as np
 
     try:
         manifest = json.loads(_manifest(path).read_bytes())
         data = path.read_bytes()
-        sha256 = manifest.pop("sha256")
-        stamp = Stamp(**manifest)
+        stamp = Stamp(**{name: manifest[name] for name in Stamp.__slots__})
+        if manifest["sha256"] != _digest(stamp, data):
+            raise ValueError("it is not the file that was written")
+        return faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8)), stamp
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.warning("%s is not readable and will be made anew: %s", path, error)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        _log.warning("%s will be made anew: %s", path, error)
         return None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        _log.warning("%s is not the file that was written and will be made anew", path)
-        return None
-    import numpy as np
-
-    return faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8)), stamp
 
 
 def remove(path: Path) -> None:
-    """Deletes the file, its manifest first."""
+    """Deletes the file, its manifest first, and what a kill left half written or another process is writing."""
     _manifest(path).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
+    for part in path.parent.glob(f"{path.stem}.*.part"):
+        part.unlink(missing_ok=True)
 
 
 def _manifest(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _replace(path: Path, data: Any) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def _digest(stamp: Stamp, data: bytes) -> str:
+    digest = hashlib.sha256(json.dumps(asdict(stamp), sort_keys=True).encode())
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(
+        "wb", dir=path.parent, prefix=f"{path.name}.", suffix=".part", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""A small world that layers live in. A new layer joins the contract by one line in `LAYERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from memapp.layers import dense
+from memapp.layers.dense import DenseLayer
+from memapp.layers.lexical import LexicalLayer
+from memapp.models.scripted import ScriptedEmbedder
+from memapp.protocols import MemoryLayer
+from memapp.settings import Settings
+from memapp.store.log import Entry, Store
+from memapp.types import Document, Query, Score, Span
+
+EMBEDDER = ScriptedEmbedder()
+
+LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
+    "lexical": LexicalLayer,
+    "dense-exact": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="exact")),
+    "dense-sq8": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="sq8")),
+    "dense-ivf": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="ivf")),
+}
+
+
+class World:
+    """One namespace, the layers that are made over it, and short ways to change and ask it."""
+
+    def __init__(self, path: Path, make: Callable[[Store], MemoryLayer], namespace: str = "default") -> None:
+        self.path = path
+        self._make = make
+        self.store = Store(path, namespace, busy_seconds=5)
+        self._opened = [self.store]
+
+    def beside(self, namespace: str = "default") -> World:
+        """The same store as another process would open it."""
+        other = World(self.path, self._make, namespace)
+        self._opened.append(other.store)
+        return other
+
+    def layer(self) -> MemoryLayer:
+        """A new object, as in a new process; it has not caught up."""
+        return self._make(self.store)
+
+    def put(self, **texts: str) -> None:
+        """Documents by id, each one passage a line, in one transaction."""
+        entries = []
+        for key, text in texts.items():
+            lines = text.split("\n")
+            starts = [sum(len(line) + 1 for line in lines[:i]) for i in range(len(lines))]
+            spans = tuple(Span(start, start + len(line)) for start, line in zip(starts, lines, strict=True))
+            entries.append(Entry(Document(key, "", text), spans, EMBEDDER.embed(lines)))
+        self.store.put(entries, EMBEDDER.identity)
+
+    def forget(self, *keys: str) -> None:
+        """The log's part of a forget."""
+        self.store.forget(keys)
+
+    def ids(self) -> set[int]:
+        """The living passages."""
+        alive: set[int] = set()
+        for change in self.store.changes():
+            stretch = range(change.first, change.last + 1)
+            alive = alive.union(stretch) if change.kind == "insert" else alive.difference(stretch)
+        return alive
+
+    def close(self) -> None:
+        """Lets go of every store that was opened."""
+        for store in self._opened:
+            store.close()
+
+
+def ask(layer: MemoryLayer, question: str, k: int = 50) -> list[Score]:
+    """What a layer that has caught up recalls."""
+    return layer.recall(Query(question, EMBEDDER.embed([question])[0]), k)
+
+
+@pytest.fixture(params=sorted(LAYERS))
+def kind(request: pytest.FixtureRequest) -> str:
+    """The layer under test."""
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Indexes are saved, and lists trained, from a handful of vectors."""
+    monkeypatch.setattr(dense, "SAVE_FROM", 2)
+    monkeypatch.setattr(dense, "_TRAIN_PER_LIST", 8)
+
+
+@pytest.fixture
+def worlds(tmp_path: Path, kind: str) -> Iterator[Callable[[], World]]:
+    """Makes worlds of their own, for as long as a test runs."""
+    made: list[World] = []
+
+    def make() -> World:
+        made.append(World(tmp_path / str(len(made)) / "notes.db", LAYERS[kind]))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def world(worlds: Callable[[], World]) -> World:
+    """An empty one."""
+    return worlds()
+
+
+@pytest.fixture(name="ask")
+def _ask() -> Callable[..., list[Score]]:
+    """What a layer that has caught up recalls."""
+    return ask
