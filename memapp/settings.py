@@ -70,6 +70,8 @@ class Settings:
     """Archives (DOCX, EPUB) that unpack to more are refused."""
     max_record_mb: int = 16
     """Longer lines or records are refused one by one."""
+    theme: str = ""
+    """Colours of the terminal chat; empty chooses those that fit the terminal."""
 
 
 def load(

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from memapp.errors import UsageError
+from memapp.tui.backstage import Backstage
 from memapp.tui.chat import ChatScreen
 from memapp.tui.confirm import confirm
 from memapp.tui.markdown import AnswerText
@@ -64,11 +65,22 @@ class ChatApp(App[None]):
         self._session = session
         self.register_theme(DARK)
         self.register_theme(LIGHT)
+        self._chosen = theme
         self.theme = self._theme(theme)
 
     def get_default_screen(self) -> Screen[Any]:
         """Begins with the chat."""
         return ChatScreen(self._open_memory, self._session)
+
+    def on_backstage_opened(self, message: Backstage.Opened) -> None:
+        """Takes the theme of the settings, which are known from here on, unless the call named one."""
+        theme = message.memory.settings.theme
+        if not theme or self._chosen:
+            return
+        if theme in self.available_themes:
+            self.theme = theme
+        else:
+            self.notify(f"The settings name the theme {theme}, which there is not.", severity="warning")
 
     def on_answer_text_link_chosen(self, message: AnswerText.LinkChosen) -> None:
         """Opens a link of an answer only when it is a web or mail address and the person agrees."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -131,12 +132,19 @@ class SourcesPane(Vertical):
 
 def _prompt(source: Source) -> Content:
     why = "  ".join(f"{share.layer} #{share.rank}" for share in source.shares)
-    place = one_line(source.place, 60)
+    page = f" · p. {source.page}" if source.page is not None else ""
+    place = f"{one_line(_tail(source.source), 60)}{page}".removeprefix(" · ")
     return Content.assemble(
         (f"{one_line(source.label, 4)} ", "bold $accent" if source.cited else "dim"),
-        (one_line(source.title or source.document, 60), "bold" if source.cited else ""),
-        (f"\n  {place}" if place else "", "dim"),
-        (f"\n{one_line(source.text, 150)}", ""),
+        (one_line(source.title or source.document, 68), "bold" if source.cited else ""),
+        (f"\n{place}" if place else "", "dim"),
+        (f"\n{one_line(source.excerpt, 140)}", ""),
         (f"\n{one_line(why, 80)}" if why else "", "dim"),
-        ("\n", ""),
+        "\n",
     )
+
+
+def _tail(place: str) -> str:
+    """The last two names of an absolute path: enough to know a file by in a narrow pane."""
+    parts = PurePath(place).parts
+    return "/".join(parts[-2:]) if place.startswith("/") and len(parts) > 3 else place

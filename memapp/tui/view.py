@@ -9,6 +9,8 @@ from datetime import datetime
 from memapp.tui.text import count, one_line, plain
 from memapp.types import Answer, Citation, Hit, LayerShare, Span, StoredTurn
 
+_ENDINGS = {"cancelled": "stopped", "length": "cut at the length limit"}
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -32,6 +34,16 @@ class Source:
     def cited(self) -> bool:
         """Whether the answer cites it."""
         return bool(self.quotes)
+
+    @property
+    def excerpt(self) -> str:
+        """What to show of it in a line or two: what is cited of it, else how it goes on after its title."""
+        if self.quotes and self.passage is not None:
+            start = self.passage.start
+            quotes = (self.text[max(quote.start - start, 0) : max(quote.end - start, 0)] for quote in self.quotes)
+            return " … ".join(quotes)
+        begun = self.text.lstrip("# \n")
+        return begun.removeprefix(self.title).lstrip() if self.passage is not None else self.text
 
     @property
     def place(self) -> str:
@@ -114,7 +126,7 @@ def facts(entry: Entry) -> str:
     cited = sum(source.cited for source in entry.sources)
     parts = [
         "not in memory" if entry.abstained else "",
-        {"cancelled": "stopped", "length": "cut at the length limit"}.get(entry.finish, ""),
+        "" if entry.abstained else _ENDINGS.get(entry.finish, ""),
         count(cited, "source") if cited else ("" if entry.erased or entry.abstained else "no source cited"),
         f"confidence {entry.confidence:.0%}" if entry.confidence is not None and not entry.abstained else "",
         f"{count(entry.dropped, 'passage')} did not fit" if entry.dropped else "",

@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from memapp.errors import UsageError
+from memapp.settings import Settings
 from memapp.tui.app import ChatApp
 from memapp.tui.chat import ChatScreen
 from memapp.types import (
@@ -57,6 +58,7 @@ class FakeMemory:
     """Answers from a script; gates let a test hold it at a point."""
 
     namespace = "default"
+    settings = Settings()
 
     def __init__(self, *documents: Document, answers: dict[str, str] | None = None, delay: float = 0.0) -> None:
         self.documents_ = {each.id: each for each in documents}

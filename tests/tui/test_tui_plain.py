@@ -127,6 +127,15 @@ def test_a_kept_turn_shows_its_citations_and_an_erased_one_nothing() -> None:
     assert facts(entry_of_turn(StoredTurn(3, "s", "q", "", "2026-01-01", (), True))) == ""
 
 
+def test_an_excerpt_is_what_is_cited_or_what_follows_the_title() -> None:
+    text = "# Otters\n\nOtters hold hands. They sleep."
+    start = text.index("They")
+    cited = Source("1", "d", "Otters", text, Span(100, 100 + len(text)), (Span(100 + start, 100 + start + 11),))
+    assert cited.excerpt == "They sleep."
+    assert Source("·", "d", "Otters", text, Span(0, len(text))).excerpt == "Otters hold hands. They sleep."
+    assert Source("1", "d", "Otters", "kept quote", None, (Span(3, 9),)).excerpt == "kept quote"
+
+
 def test_session_names_are_not_taken_twice() -> None:
     assert session_name("Who was Ada?", frozenset()) == "Who was Ada?"
     taken = frozenset({"Who was Ada?", "Who was Ada? (2)"})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from memapp.errors import StoreBusy
+from memapp.settings import Settings
 
 
 async def test_a_source_opens_in_its_document_with_the_quote_marked(open_chat: Any, library: Any) -> None:
@@ -312,6 +313,18 @@ async def test_themes_change_and_unknown_ones_are_refused(open_chat: Any, librar
         assert chat.app.theme == "memapp-light"
         await chat.send("/theme purple")
         await chat.notes("There is no theme purple.")
+
+
+async def test_the_theme_of_the_settings_is_taken_unless_the_call_names_one(open_chat: Any, library: Any) -> None:
+    library.settings = Settings(theme="nord")
+    async with open_chat(library, theme="") as chat:
+        await chat.until(lambda: chat.app.theme == "nord")
+    async with open_chat(library, theme="memapp-light") as chat:
+        await chat.until(lambda: library.prepared == 2)
+        assert chat.app.theme == "memapp-light"
+    library.settings = Settings(theme="plaid")
+    async with open_chat(library, theme="") as chat:
+        await chat.notes("The settings name the theme plaid")
 
 
 async def test_the_pane_hides_on_narrow_terminals_and_opens_over(open_chat: Any, library: Any) -> None:
