@@ -12,12 +12,13 @@ from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import Question, load
 from memapp.evaluate.report import Report
 from memapp.memory import Memory
+from memapp.recall.fuse import DEPTH
 
 BASELINE = "dense"
 FUSED = "fused"
 _DEEPEST = 20
-_ASKED = 2 * _DEEPEST
-"""Passages asked for; several may be of one document."""
+_ASKED = DEPTH
+"""Passages asked for, as many as layers propose; several may be of one document."""
 
 METRICS: Mapping[str, Callable[[Sequence[str], metrics.Gold], float]] = {
     "recall@1": lambda ranking, gold: metrics.recall(ranking, gold, 1),
@@ -62,8 +63,13 @@ def run(arguments: argparse.Namespace) -> Report:
 
 
 def ranking(memory: Memory, question: Question, layers: Sequence[str] | None = None) -> list[str]:
-    """Ids of the documents that a search finds, each at its best passage's place, at most 20."""
+    """Ids of the documents that a search finds, each at its best passage's place, at most 20.
+
+    One layer's passages stand in that layer's own order, without what fusion adds.
+    """
     hits = memory.search(question.text, _ASKED, layers=layers).hits
+    if layers is not None and len(layers) == 1:
+        hits = tuple(sorted(hits, key=lambda hit: hit.shares[0].rank))
     return list(dict.fromkeys(hit.passage.document for hit in hits))[:_DEEPEST]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from memapp.errors import MemappError
-from memapp.evaluate import bench, forget, workspace
-from memapp.evaluate.data import Record
+from memapp.evaluate import bench, forget, recall, workspace
+from memapp.evaluate.data import Collection, Question, Record
 
 FACTS = {
     "Alba Roth": "Alba Roth built the first tidal mill in Brest. She was trained as a clockmaker.",
@@ -52,6 +52,18 @@ def test_recall_of_every_layer_and_the_fusion(files: tuple[Path, Path], capsys: 
     assert "recall: toy" in capsys.readouterr().out
     assert "## recall: toy" in results.read_text()
     assert str(files[0].parent) not in results.read_text()
+
+
+@pytest.mark.models
+def test_one_layer_is_measured_in_its_own_order(tmp_path: Path) -> None:
+    records = tuple(Record(title, title, text) for title, text in FACTS.items())
+    question = Question("1", "Was the board game with seven stones played in Brest?", (), {"Quillon": 1})
+    embedder = workspace.new_embedder(workspace.settings())
+    with workspace.remembered([Collection("toy", records, (question,))], embedder) as ((_, memory),):
+        titles = [f"{record.title}\n{record.text}" for record in records]
+        cosines = embedder.embed(titles) @ embedder.embed([question.text])[0]
+        own = [records[n].id for n in sorted(range(len(records)), key=lambda n: -cosines[n])]
+        assert recall.ranking(memory, question, ["dense"]) == own
 
 
 @pytest.mark.models
