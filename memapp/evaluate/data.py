@@ -132,7 +132,8 @@ def _cranfield(folder: Path) -> Collection:
     records = []
     for id, fields in _smart(folder / "cran.all.1400"):
         title, text = fields.get("T", ""), fields.get("W", "")
-        records.append(Record(str(id), title.rstrip(" ."), text.removeprefix(title).strip() or title))
+        if title or text:
+            records.append(Record(str(id), title.rstrip(" ."), text.removeprefix(title).strip() or title))
     gold: dict[int, dict[str, int]] = {}
     for line in (folder / "cranqrel").read_text().splitlines():
         if line.strip():
