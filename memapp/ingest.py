@@ -149,11 +149,13 @@ def _made_ready(
     """Splits and embeds the documents that are new; the others are noted as unchanged."""
     known = store.hashes(document.id for document in batch)
     fresh: list[Document] = []
+    changed: set[str] = set()
     for document in batch:
-        if known.get(document.id) == content_hash(document):
+        if document.id not in changed and known.get(document.id) == content_hash(document):
             ledger.note(Item(document.source or document.id, "unchanged", document.id))
         else:
             fresh.append(document)
+            changed.add(document.id)
     began = time.perf_counter()
     split = split_all(fresh, settings.passage_tokens, lambda texts: embedder.count(list(texts)), settings.record_tokens)
     ledger.spent("split", began)

@@ -105,8 +105,10 @@ def infos(store: Store, source: str | None = None, limit: int | None = None) -> 
     """Documents without their text, oldest first; `source` is a file or a folder that holds it."""
     query = sa.select(documents).where(documents.c.namespace == store.number()).order_by(documents.c.id).limit(limit)
     if source is not None:
-        inside = documents.c.source.startswith(source.rstrip("/") + "/", autoescape=True)
-        query = query.where((documents.c.source == source) | inside)
+        folder = source.rstrip("/") + "/"
+        # Not LIKE, which takes another case for the same.
+        inside = sa.func.substr(documents.c.source, 1, len(folder)) == folder
+        query = query.where((documents.c.source == source) | (inside if source else sa.false()))
     return _infos(store, query)
 
 

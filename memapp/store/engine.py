@@ -141,6 +141,8 @@ class Database:
         return StoreError(f"The store {self.path} failed: {text}.", "Run `memapp doctor`.")
 
     def _configure(self, connection: Any, _: ConnectionPoolEntry) -> None:
+        # SQLite's own knows no letters beyond ASCII, so that a search would mind the case of the others.
+        connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
         for pragma in (
             f"busy_timeout = {int(self._busy_seconds * 1000)}",
             "journal_mode = WAL",

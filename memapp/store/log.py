@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,26 +139,29 @@ class Store:
         with self.database.writing() as connection:
             self._claim(connection, identity)
             number = self.claim_namespace(connection)
-            states: list[ItemState] = []
-            fresh: dict[str, Entry] = {}
-            known = self._known(connection, number, [entry.document.id for entry in entries])
-            replaced: list[sa.Row[Any]] = []
-            for entry in entries:
-                key = entry.document.id
-                row = known.get(key)
-                if key in fresh or (row and row.content_hash == content_hash(entry.document)):
-                    states.append("unchanged")
-                    continue
-                fresh[key] = entry
-                states.append("updated" if row else "added")
-                if row:
-                    replaced.append(row)
-            if replaced:
-                self._erase(connection, number, replaced)
-            firsts = self._insert(connection, number, list(fresh.values()))
-            for row in replaced:
-                chats.repoint(connection, (row.id, row.last), firsts[row.key])
-            return states
+            return [state for run in _runs(entries) for state in self._put(connection, number, run)]
+
+    def _put(self, connection: sa.Connection, number: int, entries: Sequence[Entry]) -> list[ItemState]:
+        """`entries` have ids of their own, each."""
+        states: list[ItemState] = []
+        fresh: list[Entry] = []
+        replaced: list[sa.Row[Any]] = []
+        known = self._known(connection, number, [entry.document.id for entry in entries])
+        for entry in entries:
+            row = known.get(entry.document.id)
+            if row and row.content_hash == content_hash(entry.document):
+                states.append("unchanged")
+                continue
+            fresh.append(entry)
+            states.append("updated" if row else "added")
+            if row:
+                replaced.append(row)
+        if replaced:
+            self._erase(connection, number, replaced)
+        firsts = self._insert(connection, number, fresh)
+        for row in replaced:
+            chats.repoint(connection, (row.id, row.last), firsts[row.key])
+        return states
 
     # What goes
 
@@ -280,6 +283,17 @@ class Store:
             [_change_row(position + i, number, "forget", row.id, row.last, at) for i, row in enumerate(rows)],
         )
         return tuple(text for _, _, text in words)
+
+
+def _runs(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Stretches in which no id occurs twice, so that the last of the same id counts wherever a batch ends."""
+    run: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.document.id in run:
+            yield list(run.values())
+            run = {}
+        run[entry.document.id] = entry
+    yield list(run.values())
 
 
 def now() -> str:
