@@ -21,6 +21,7 @@ from memapp.models.files import read_json, stamp, write_json
 from memapp.models.measure import Speed, loglikelihood, speeds
 from memapp.models.native import Options, library
 from memapp.models.probe import machine_key, repacking
+from memapp.models.reading import TEXT
 from memapp.types import Progress
 
 LOSS = 0.005
@@ -33,6 +34,9 @@ written, so its size is time."""
 
 _FTYPES: Mapping[str, int] = {"f16": 1, "q4_0": 2, "q8_0": 7, "bf16": 32}
 """llama.cpp's numbers of them, and of q4_0, which is quick but loses 4 % of the bundled model's likelihood."""
+
+PROMPT, ANSWER, REPEATS = 256, 12, 2
+"""What is timed of each form."""
 
 _Q8_0 = 8
 _STALE_SECONDS = 3600
@@ -114,7 +118,7 @@ def _speeds(forms: Mapping[str, Path], options: Options) -> dict[str, Speed]:
     """In processor time of one thread: set-up runs while other things do, and a wrong choice would stay."""
     single = replace(options, threads=1)
     tasks = {form: (path, single) for form, path in forms.items()}
-    return speeds(tasks, prompt=256, answer=12, repeats=2, clock=time.thread_time)
+    return speeds(tasks, prompt=PROMPT, answer=ANSWER, repeats=REPEATS, clock=time.thread_time)
 
 
 def _losses(forms: Mapping[str, Path], options: Options) -> Callable[[str], float]:
@@ -122,8 +126,8 @@ def _losses(forms: Mapping[str, Path], options: Options) -> Callable[[str], floa
 
     def loss(form: str) -> float:
         if not base:
-            base.append(loglikelihood(forms[SHIPPED], options)[0])
-        return (base[0] - loglikelihood(forms[form], options)[0]) / abs(base[0])
+            base.append(loglikelihood(forms[SHIPPED], options, TEXT)[0])
+        return (base[0] - loglikelihood(forms[form], options, TEXT)[0]) / abs(base[0])
 
     return loss
 

@@ -107,8 +107,9 @@ class Part:
     def validator(self, url: str) -> str:
         """What the server called the version that `data` is a part of; empty when it cannot be continued."""
         note = read_json(self.note)
-        known = note.get("validator") if note.get("url") == url and self.data.is_file() else ""
-        return known if isinstance(known, str) and self.data.stat().st_size > 0 else ""
+        known = note.get("validator", "")
+        fits = note.get("url") == url and self.data.is_file() and self.data.stat().st_size > 0
+        return known if fits and isinstance(known, str) else ""
 
     def discard(self) -> None:
         """Forgets it."""

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from memapp.errors import ModelError
+from memapp.models.native import library
 
 if TYPE_CHECKING:
     from memapp.models.native import Model
@@ -35,6 +36,7 @@ class Template:
 
     @cached_property
     def _format(self) -> Any:
+        library()  # not left to the import below: it decides how llama.cpp is loaded
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
         def spelled(token: int) -> str:

@@ -63,5 +63,9 @@ class Worker:
 
 
 def _run(jobs: queue.SimpleQueue[Callable[[], None] | None]) -> None:
-    while (job := jobs.get()) is not None:
+    while True:
+        job = jobs.get()
+        if job is None:
+            return
         job()
+        del job  # while it waits, the thread must not keep alive what the last job belonged to
