@@ -81,7 +81,6 @@ class ChatScreen(Screen[None]):
     def on_mount(self) -> None:
         """Draws first, loads after."""
         self._top.show_session(self._session)
-        self._status.detail = KEYS
         self._composer.put("")
         self._begin()
 
@@ -256,7 +255,7 @@ class ChatScreen(Screen[None]):
     def _do_forget(self, what: str) -> None:
         self.app.push_screen(ForgetScreen(self._backstage.memory, what), self._forgotten)
 
-    async def _forgotten(self, report: ForgetReport | None) -> None:
+    def _forgotten(self, report: ForgetReport | None) -> None:
         if report is None:
             return
         gone = f"Forgot {count(len(report.documents), 'document')}, {count(report.passages, 'passage')}"
