@@ -18,6 +18,7 @@ from memapp.store import raw
 from memapp.store.schema import HEAD, facts
 
 _APPLICATION_ID = 0x6D656D61
+_MAGIC = b"SQLite format 3\0"
 _PARAMETERS = 500
 _T = TypeVar("_T")
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -54,11 +55,7 @@ class Database:
         """
         self.path = path
         self._busy_seconds = busy_seconds
-        if not path.exists():
-            if not create:
-                raise StoreForeign(f"There is no store at {path}.", "Create it with `memapp init` or `memapp ingest`.")
-            _create_file(path)
-        self._user: raw.Key | None = raw.enter(path)
+        self._user: raw.Key | None = None
         self.engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(path)),
             poolclass=sa.QueuePool,
@@ -69,8 +66,14 @@ class Database:
         event.listen(self.engine, "connect", self._configure)
         event.listen(self.engine, "begin", _begin)
         try:
+            self._find(create)
             with self.errors_mapped():
                 self._open()
+        except OSError as error:
+            self.close()
+            raise StoreError(
+                f"{path} cannot be opened: {error.strerror}.", "Check its owner, its folder and its mode."
+            ) from error
         except BaseException:
             self.close()
             raise
@@ -136,6 +139,10 @@ class Database:
                 f"{self.path} is damaged or not a memapp store ({text}).",
                 "Put a backup in its place, or name another store.",
             )
+        if "disk I/O" in text:
+            return StoreError(
+                f"The disk of {self.path} failed ({text}).", "Check that it is sound and has room; nothing was lost."
+            )
         if "readonly" in text or "unable to open" in text:
             return StoreError(f"{self.path} cannot be opened for writing.", "Check its owner, its folder and its mode.")
         return StoreError(f"The store {self.path} failed: {text}.", "Run `memapp doctor`.")
@@ -145,7 +152,6 @@ class Database:
         connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
         for pragma in (
             f"busy_timeout = {int(self._busy_seconds * 1000)}",
-            "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
             "secure_delete = ON",
@@ -155,9 +161,23 @@ class Database:
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
 
+    def _find(self, create: bool) -> None:
+        if not self.path.exists():
+            if not create:
+                raise StoreForeign(
+                    f"There is no store at {self.path}.", "Create it with `memapp init` or `memapp ingest`."
+                )
+            _create_file(self.path)
+        self._user = raw.enter(self.path)
+        # SQLite takes a file shorter than its smallest page for an empty one, and would overwrite it.
+        if raw.head(self.path, len(_MAGIC)) not in (b"", _MAGIC):
+            raise StoreForeign(f"{self.path} is not a memapp store.", "Name another file.")
+
     def _open(self) -> None:
         with self.engine.begin() as connection:
             version = self._version(connection)
+        with self.unbound() as connection:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if version == HEAD:
             return
         with self.engine.connect().execution_options(memapp_write=True) as connection, connection.begin():

@@ -94,8 +94,7 @@ def _impatient(connection: Any) -> Iterator[None]:
 
 def leftovers(path: Path) -> int:
     """Pages of a database with content in the space between rows, where nothing refers to it."""
-    first = next(raw.blocks(path), (0, b""))[1]
-    size = int.from_bytes(first[16:18], "big")
+    size = int.from_bytes(raw.head(path, 18)[16:], "big")
     size = 65536 if size == 1 else size
     if size < 512 or size & (size - 1):
         return 0

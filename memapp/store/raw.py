@@ -43,6 +43,16 @@ def leave(key: Key) -> None:
                 _kept.pop(key).close()
 
 
+def head(path: Path, size: int) -> bytes:
+    """The first bytes of a file."""
+    file, ours = _open(path)
+    try:
+        return _read(file, 0, size)
+    finally:
+        if ours:
+            file.close()
+
+
 def blocks(path: Path, overlap: int = 0) -> Iterator[tuple[int, bytes]]:
     """Offset and bytes of each stretch of 4 MB, with `overlap` bytes of the next; a file may change meanwhile."""
     file, ours = _open(path)
