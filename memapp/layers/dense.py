@@ -65,6 +65,7 @@ class DenseLayer:
             fresh = [change for change in changes if change.position > self._cursor]
             if not fresh:
                 return
+            self._store.require(self._identity)
             gone = _ranges(fresh, "forget")
             if gone:
                 self._remove(gone)
