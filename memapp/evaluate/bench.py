@@ -18,6 +18,8 @@ _HOMES = {
     "latency": "memapp.evaluate.latency",
     "forget": "memapp.evaluate.forget",
     "engine": "memapp.evaluate.engine",
+    "crash": "memapp.evaluate.crash",
+    "concurrency": "memapp.evaluate.concurrency",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

@@ -25,6 +25,7 @@ from memapp.store.schema import facts
 from memapp.types import Check
 
 _OWED = "unscrubbed"
+_WAIT_MS = 100
 _WINDOW = 16
 """Bytes of a needle that are compared by value first; the rest by text."""
 _NEEDLE = 48
@@ -83,9 +84,9 @@ def _emptied(database: Database, seconds: float) -> bool:
 
 @contextmanager
 def _impatient(connection: Any) -> Iterator[None]:
-    """A connection that does not wait for locks."""
+    """A connection that waits for readers so shortly that writers, who wait for it meanwhile, hardly notice."""
     patience = connection.execute("PRAGMA busy_timeout").fetchone()[0]
-    connection.execute("PRAGMA busy_timeout = 0").fetchone()
+    connection.execute(f"PRAGMA busy_timeout = {_WAIT_MS}").fetchone()
     try:
         yield
     finally:
