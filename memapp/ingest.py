@@ -36,12 +36,20 @@ class _Ledger:
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "split", "embed", "commit"), 0.0))
     passages: int = 0
     progress: Callable[[Progress], None] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Items are noted from two threads, and whoever shows the progress should not have to care."""
 
     def note(self, item: Item) -> None:
-        self.items.append(item)
-        self.passages += item.passages
-        if self.progress:
-            self.progress(Progress("read", len(self.items), None, item.source))
+        with self.lock:
+            self.items.append(item)
+            self.passages += item.passages
+            if self.progress:
+                self.progress(Progress("read", len(self.items), None, item.source))
+
+    def committed(self) -> None:
+        with self.lock:
+            if self.progress:
+                self.progress(Progress("embed", self.passages, None))
 
     def spent(self, stage: str, since: float) -> None:
         self.seconds[stage] += time.perf_counter() - since
@@ -73,6 +81,7 @@ def ingest(
                 writing.put(entries)
             if stop.is_set():
                 break
+        writing.close()
     except KeyboardInterrupt:
         interrupted = True
     finally:
@@ -244,6 +253,8 @@ class _Writer:
         self._store, self._embedder, self._ledger = store, embedder, ledger
         self._queue: queue.Queue[list[Entry] | None] = queue.Queue(maxsize=2)
         self._error: BaseException | None = None
+        self._closed = False
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="memapp-commit", daemon=True)
         self._thread.start()
 
@@ -252,7 +263,12 @@ class _Writer:
         self._queue.put(entries)
 
     def close(self) -> None:
-        self._queue.put(None)
+        """Waits until all is committed; safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        # A join that Ctrl-C breaks off takes the thread for ended.
+        self._ended.wait()
         self._thread.join()
 
     def check(self) -> None:
@@ -263,17 +279,19 @@ class _Writer:
         while (entries := self._queue.get()) is not None:
             if self._error is not None:
                 continue
-            began = time.perf_counter()
             try:
-                states = self._store.put(entries, self._embedder.identity)
+                self._commit(entries)
             except BaseException as error:  # noqa: BLE001 - raised by the next call of the one who writes
                 self._error = error
-                continue
-            self._ledger.spent("commit", began)
-            for entry, state in zip(entries, states, strict=True):
-                self._ledger.note(_item(entry, state))
-            if self._ledger.progress:
-                self._ledger.progress(Progress("embed", self._ledger.passages, None))
+        self._ended.set()
+
+    def _commit(self, entries: list[Entry]) -> None:
+        began = time.perf_counter()
+        states = self._store.put(entries, self._embedder.identity)
+        self._ledger.spent("commit", began)
+        for entry, state in zip(entries, states, strict=True):
+            self._ledger.note(_item(entry, state))
+        self._ledger.committed()
 
 
 def _item(entry: Entry, state: ItemState) -> Item:
