@@ -7,7 +7,8 @@ as a file with a manifest; a file that does not fit the log any more is dropped 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,9 @@ class DenseLayer:
             self._load()
             if query.vector is None or self._index.ntotal == 0:
                 return []
-            values, ids = self._index.search(query.vector.reshape(1, -1).astype(np.float32), min(k, self._index.ntotal))
+            vector = query.vector.reshape(1, -1).astype(np.float32)
+            with _one_thread():
+                values, ids = self._index.search(vector, min(k, self._index.ntotal))
         found = [(float(value), int(id)) for value, id in zip(values[0], ids[0], strict=True) if id >= 0]
         return [Score(id, value) for value, id in sorted(found, key=lambda pair: (-pair[0], pair[1]))]
 
@@ -172,6 +175,19 @@ class DenseLayer:
 
 def _ranges(changes: Sequence[Change], kind: str) -> list[tuple[int, int]]:
     return [(change.first, change.last) for change in changes if change.kind == kind]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """FAISS shares out queries, not vectors: for one query more threads only wait, and long on a busy machine."""
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _make(kind: str, dimension: int, vectors: Vectors) -> Any:
