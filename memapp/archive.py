@@ -21,7 +21,7 @@ def write(path: Path, documents: Iterable[Document], progress: Callable[[Progres
         part.touch(mode=0o600)
         with part.open("w", encoding="utf-8") as file:
             for document in documents:
-                file.write(json.dumps(_record(document), ensure_ascii=False) + "\n")
+                file.write(_line(_record(document)))
                 count += 1
                 progress(Progress("export", count, None, document.title))
             file.flush()
@@ -62,17 +62,38 @@ def _record(document: Document) -> dict[str, Any]:
     }
 
 
+def _line(record: dict[str, Any]) -> str:
+    text = json.dumps(record, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(record)
+    return text + "\n"
+
+
 def _document(record: dict[str, Any]) -> Document:
-    sections = tuple(Section(int(start), str(heading), page) for start, heading, page in record.get("sections", ()))
-    text = record["text"]
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError("no text")
+    id, text = _text(record["id"]), _text(record["text"])
+    if not id or not text.strip():
+        raise ValueError("it has no id or no text")
     return Document(
-        str(record["id"]),
-        str(record.get("title", "")),
+        id,
+        _text(record.get("title", "")),
         text,
-        str(record.get("source", "")),
-        str(record.get("media_type", "text/plain")),
+        _text(record.get("source", "")),
+        _text(record.get("media_type", "text/plain")),
         dict(record.get("metadata", {})),
-        sections,
+        tuple(_section(*section) for section in record.get("sections", ())),
     )
+
+
+def _section(start: Any, heading: Any, page: Any) -> Section:
+    if not isinstance(start, int) or not isinstance(page, int | None):
+        raise TypeError("a section's place is no whole number")
+    return Section(start, _text(heading), page)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\x00" in value:
+        raise TypeError(f"{value!r:.40} is no text")
+    value.encode()
+    return value
