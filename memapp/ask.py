@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from memapp.answer import cite, confidence, prompt
+from memapp.answer import cite, confidence, prompt, quote
 from memapp.errors import UsageError
 from memapp.protocols import Embedder, Engine, MemoryLayer
 from memapp.recall import clues, fuse, names
@@ -116,46 +116,74 @@ def stream(
         return
     clock = _Clock()
     settings = recall.settings
+    read = prompt.worth_reading(found.hits, settings.focus)
     room = engine.context_tokens - settings.answer_tokens
-    made = prompt.build(question, found.hits, list(history)[-_TURNS:], room, engine.count)
+    made = prompt.build(question, read, list(history)[-_TURNS:], room, engine.count)
     sampling = Sampling(settings.answer_tokens, settings.temperature, settings.top_p)
     clock.lap("prompt")
-    written: list[Piece] = []
-    finish = Finish("stop", 0, 0)
-    for piece in engine.stream(made.messages, sampling, cancel):
+    draft = _Draft(question)
+    pieces = engine.stream(made.messages, sampling, cancel)
+    for piece in pieces:
         if isinstance(piece, Finish):
-            finish = piece
-            continue
-        if not written:
+            draft.finish = piece
+            break
+        if not draft.tokens:
             clock.lap("first token")
-        written.append(piece)
         yield Token(piece.text)
+        if draft.repeats(piece):
+            break
     clock.lap("generate")
-    answer = _judged(question, "".join(piece.text for piece in written), found, made, written)
+    answer = _judged(recall, found, draft, made)
     clock.lap("cite")
     yield from answer.citations
     timing = {**found.timing_ms, **clock.ms, "search": found.timing_ms["total"]}
     timing["total"] = found.timing_ms["total"] + clock.total()["total"]
+    finish = draft.finish or Finish("stop", engine.count(made.messages), draft.tokens)
     tokens = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
     yield Done(replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason))
 
 
-def _judged(question: str, text: str, found: SearchResult, made: prompt.Prompt, written: Sequence[Piece]) -> Answer:
-    """The answer with citations and confidence, or the abstention."""
-    cited = cite.cite(text, question, made.used)
-    logprob = sum(piece.logprob for piece in written)
-    count = sum(piece.tokens for piece in written)
-    sure = confidence.confidence(cited.text, cited.support, logprob, count, found.hits[0].score)
-    abstained = sure < confidence.ABSTAIN_BELOW
-    return Answer(
-        question,
-        confidence.NOTHING if abstained else cited.text,
-        () if abstained else cited.citations,
-        round(sure, 4),
-        abstained,
-        found.hits,
-        dropped=made.dropped,
-    )
+class _Draft:
+    """What the model has written so far."""
+
+    def __init__(self, question: str) -> None:
+        self.question = question
+        self.text = ""
+        self.logprob = 0.0
+        self.tokens = 0
+        self.finish: Finish | None = None
+
+    def repeats(self, piece: Piece) -> bool:
+        """Takes in a piece; True once the text begins to say a sentence again, which is then taken off."""
+        self.text += piece.text
+        self.logprob += piece.logprob
+        self.tokens += piece.tokens
+        if not piece.text.strip(" ").endswith((".", "!", "?", "\n")):
+            return False
+        said = [self.text[start:end] for start, end in cite.sentences(self.text)]
+        if len(said) < 2 or said[-1] not in said[:-1]:
+            return False
+        self.text = self.text[: self.text.rindex(said[-1])].rstrip()
+        return True
+
+
+def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:
+    """The model's answer if the passages bear it out, else the sentence that fits best, else the abstention."""
+    embed = recall.embedder.embed
+    quoted = quote.best(found.question, embed([found.question])[0], found.hits, embed)
+    cited = cite.cite(draft.text, draft.question, made.used)
+    stopped = draft.finish is not None and draft.finish.reason == "cancelled"
+    unread = tuple(hit.rank for hit in found.hits if hit.rank not in {one.rank for one in made.used})
+    answer = Answer(draft.question, cited.text, cited.citations, hits=found.hits, dropped=unread)
+    if stopped:
+        return answer
+    if quoted is None or quoted.fit < confidence.ABSTAIN_BELOW:
+        return replace(answer, text=confidence.NOTHING, citations=(), abstained=True)
+    if confidence.stands(cited, quoted.citation, recall.settings.trust_model):
+        sure = confidence.of_text(quoted.fit, cited.support, draft.logprob, draft.tokens)
+        return replace(answer, confidence=sure)
+    words = " ".join([*quoted.citation.text.split(), f"[{quoted.citation.n}]"])
+    return replace(answer, text=words, citations=(quoted.citation,), confidence=confidence.of_quote(quoted.fit))
 
 
 def _needs_vector(layers: Mapping[str, MemoryLayer]) -> bool:

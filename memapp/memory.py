@@ -259,7 +259,7 @@ class Memory:
         def one(question: str) -> dict[str, Any]:
             if search_only:
                 return records.search_record(self.search(question, k, layers=layers))
-            return records.answer_record(self.ask(question, k, layers=layers))
+            return records.answer_record(_last(self.stream(question, k, layers=layers, cancel=cancel)))
 
         return batch.run(Path(questions), Path(out), one, resume=resume, progress=progress, cancel=cancel)
 

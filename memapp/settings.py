@@ -14,6 +14,7 @@ import platformdirs
 from memapp.errors import UsageError
 
 APP = "memapp"
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def data_dir() -> Path:
@@ -55,6 +56,11 @@ class Settings:
     """Window of the chat model: prompt and answer together."""
     answer_tokens: int = 192
     """Longest answer."""
+    focus: float = 0.9
+    """Passages that score less than this share of the best one's score are not read by the model."""
+    trust_model: bool = False
+    """Whether the model's words stand even when they rest on another sentence than the one that fits the question
+    best. The default model is too small for it; turn it on for one of some billions of parameters."""
     temperature: float = 0.0
     """0 is greedy, so that the same question has the same answer."""
     top_p: float = 1.0
@@ -124,8 +130,10 @@ def _convert(key: str, value: Any, hint: Any, origin: str) -> Any:
         if get_origin(hint) is tuple:
             items = value.split(",") if isinstance(value, str) else value
             return tuple(get_args(hint)[0](item).strip() for item in items)
+        if hint is bool:
+            return _BOOLEANS[str(value).lower()]
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise TypeError
         return hint(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, KeyError) as error:
         raise UsageError(f"{origin} sets {key} to {value!r}.", f"It must be of type {hint.__name__}.") from error

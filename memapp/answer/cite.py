@@ -9,18 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from memapp.read.sentence import boundaries
 from memapp.types import Citation, Hit
 
 SUPPORT = 0.5
 """Share of a sentence's content words that must stand in a span for it to be cited."""
 
 _MARKER = re.compile(r"\s*\[\s*\d+(?:\s*[,;-]\s*\d+)*\s*\]")
-_SENTENCE = re.compile(r"\S(?:.*?\S)??(?:[.!?。！？]+(?=\s|$)[\"'»”’)]*|[。！？]|(?=\n)|$)", re.S)
 _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
-_EMPTY = frozenset(
-    ["a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "he", "her", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "may", "me", "my", "not", "of", "on", "or", "our", "out", "she", "so", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "too", "up", "us", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with", "would", "you", "your"]
-)
+_COMMON = """
+a an and are as at be been but by can could did do does for from had has have he her him his how i if in into is it
+its may me my not of on or our out she so than that the their them then there these they this to too up us was we
+were what when where which while who whom whose why will with would you your
+"""
+_EMPTY = frozenset(_COMMON.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,14 @@ def words(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Spans of the sentences and lines of a text, trimmed."""
-    return [match.span() for match in _SENTENCE.finditer(text)]
+    """Spans of the sentences of a text, trimmed; list items and headings count as sentences."""
+    starts = [0, *(offset for offset, _ in boundaries(text, 0, len(text))), len(text)]
+    spans = []
+    for start, end in pairwise(starts):
+        piece = text[start:end]
+        if piece.strip():
+            spans.append((start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())))
+    return spans
 
 
 def cite(answer: str, question: str, hits: Sequence[Hit]) -> Cited:

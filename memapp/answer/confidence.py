@@ -1,27 +1,50 @@
-"""How far an answer can be relied on, and when it is better not given."""
+"""How far an answer can be relied on, and when it is better not given.
+
+What it rests on is how well the best sentence of the passages fits the question: over 600 questions of two sets, half
+of them asked of the other set's passages, a fit of .45 kept 95 % of those that had an answer and 9 % of the others.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 
-ABSTAIN_BELOW = 0.2
-"""Confidence under which the answer is withheld."""
+from memapp.answer.cite import Cited
+from memapp.types import Citation
+
+ABSTAIN_BELOW = 0.45
+"""Fit of the best sentence under which nothing is answered."""
+SUPPORTED = 0.8
+"""Share of an answer's words that its citations must hold."""
 NOTHING = "Memory does not hold an answer to that."
 
 _UNSURE = re.compile(
-    r"\b(?:i (?:do not|don't|don’t) know|(?:not|isn't|is not) (?:mentioned|stated|given|specified|provided)|no information)\b",
+    r"\b(?:i (?:do not|don't|don’t) know|(?:not|isn't|is not) (?:mentioned|stated|given|specified|provided)|"
+    r"no information)\b",
     re.IGNORECASE,
 )
 
 
-def confidence(text: str, support: float, logprob: float, tokens: int, score: float) -> float:
-    """In [0, 1]: support by the passages, times the model's own certainty and the search's, each softened.
+def stands(cited: Cited, best: Citation, trusted: bool) -> bool:
+    """Whether the model's words are the answer.
 
-    `support` is the share of content words found in cited spans; `logprob` the sum over `tokens`
-    generated tokens, natural logarithm; `score` the best hit's fused score in [0, 1].
+    They are when the passages support them and, unless the model is `trusted`, when they rest on the
+    sentence that fits the question best.
     """
-    if not text.strip() or _UNSURE.search(text):
-        return 0.0
+    if not cited.citations or cited.support < SUPPORTED or _UNSURE.search(cited.text):
+        return False
+    return trusted or any((c.passage, c.start) == (best.passage, best.start) for c in cited.citations)
+
+
+def of_quote(fit: float) -> float:
+    """Confidence in [0, 1] in a quoted sentence: the share of such quotes that held the answer."""
+    return round(min(1.0, 0.35 + 0.55 * fit), 4)
+
+
+def of_text(fit: float, support: float, logprob: float, tokens: int) -> float:
+    """Confidence in [0, 1] in words of the model's own: less, the less certain it was of them.
+
+    `logprob` is the sum over `tokens` generated tokens, natural logarithm.
+    """
     certainty = math.exp(logprob / tokens) if tokens else 0.0
-    return float(max(0.0, min(1.0, support * certainty**0.5 * score**0.25)))
+    return round(of_quote(fit) * support * math.sqrt(certainty), 4)

@@ -12,9 +12,11 @@ _REFERS = re.compile(
     r"former|latter|another|else)\b",
     re.IGNORECASE,
 )
-_LEADS_ON = re.compile(r"^\s*(?:and|but|or|so|also|what about|how about|why|when|where|who|which one)\b", re.IGNORECASE)
+_LEADS_ON = re.compile(r"^\s*(?:and|but|or|so|also|what about|how about)\b", re.IGNORECASE)
 _NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[^\W\d_a-z]\w+")
-_WORDS_OF_OWN = 6
+_SHORT = 6
+_BARE = 2
+"""Words of a question such as "Why?" or "Since when?", which asks for nothing by itself."""
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:
@@ -33,5 +35,5 @@ def refers_back(question: str) -> bool:
     """Whether the question cannot be understood alone."""
     if _REFERS.search(question):
         return True
-    short = len(question.split()) <= _WORDS_OF_OWN
-    return short and bool(_LEADS_ON.search(question)) and not _NAME.search(question)
+    length = len(question.split())
+    return length <= _BARE or (length <= _SHORT and bool(_LEADS_ON.search(question)) and not _NAME.search(question))
