@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from memapp.errors import MemappError, ModelError, StoreError, UsageError
+from memapp.errors import ModelError, UsageError
 from memapp.types import BatchReport, Progress
 
 Ask = Callable[[str], dict[str, Any]]
 """A question to its record; raises MemappError."""
+_EXAMPLE = 'Write {"id": ..., "question": ...}.'
 _BEGINNING = b'{"id": '
 """Of every record that is written here."""
 
@@ -68,22 +69,20 @@ def _answered(line: bytes, number: int, ask: Ask) -> dict[str, Any]:
     record: dict[str, Any] = {"id": None}
     try:
         given = _parsed(line)
-        if not isinstance(given, dict):
-            raise UsageError(f"Line {number} is not a JSON object.", 'Write {"id": ..., "question": ...}.')
-        record["id"] = given.get("id")
-        question = given.get("question")
-        if not isinstance(question, str) or not question.strip():
-            raise UsageError(f"Line {number} has no question.", 'Write {"id": ..., "question": ...}.')
-        record.update(ask(question))
     except (ValueError, RecursionError) as error:
-        record["error"] = f"Line {number} is not JSON: {error}"
-    except StoreError:
-        raise
-    except MemappError as error:
-        if isinstance(error, ModelError) and not error.per_question:
+        return record | {"error": f"Line {number} is not JSON: {error}"}
+    if not isinstance(given, dict):
+        return record | {"error": f"Line {number} is not a JSON object. {_EXAMPLE}"}
+    record["id"] = given.get("id")
+    question = given.get("question")
+    if not isinstance(question, str) or not question.strip():
+        return record | {"error": f"Line {number} has no question. {_EXAMPLE}"}
+    try:
+        return record | ask(question)
+    except ModelError as error:
+        if not error.per_question:
             raise
-        record["error"] = str(error)
-    return record
+        return record | {"error": str(error)}
 
 
 def _parsed(line: bytes) -> Any:

@@ -157,14 +157,15 @@ class Memory:
         Without an `id` the content makes one, so that the same text is remembered once. Raises
         UsageError when there is no text.
         """
-        clean = text.encode("utf-8", "replace").decode().replace("\x00", "").strip()
+        clean = _storable(text).strip()
         if not clean:
             raise UsageError("There is no text to remember.", "Give some.")
         try:
             extra = json.loads(json.dumps(dict(metadata or {})))
         except (TypeError, ValueError) as error:
             raise UsageError(f"The metadata is not JSON: {error}.", "Use text, numbers, lists and mappings.") from error
-        name = id or "sha256:" + hashlib.sha256(f"{title}\n{clean}".encode()).hexdigest()[:16]
+        title, source = _storable(title), _storable(source)
+        name = _storable(id or "") or "sha256:" + hashlib.sha256(f"{title}\n{clean}".encode()).hexdigest()[:16]
         report = self._ingest([Document(name, title, clean, source, metadata=extra)])
         return [item.document for item in report.items]
 
@@ -364,12 +365,12 @@ class Memory:
     def _forget(self, keys: Sequence[str], verify: bool) -> ForgetReport:
         layers = self._caught_up()
         gone = self._store.forget(keys)
-        dropped = {}
-        for name, layer in layers.items():
+        for layer in layers.values():
             asking.catch_up(layer, self._store)
-            layer.save()
-            dropped[name] = gone.passages
         clean = erase.scrub(self._store.database, self.settings.busy_seconds)
+        for layer in layers.values():
+            layer.save()
+        dropped = dict.fromkeys(layers, gone.passages)
         checks = [] if clean else [_UNSCRUBBED]
         if verify:
             checks += self._proof(gone)
@@ -480,6 +481,11 @@ _UNSCRUBBED = Check(
 
 def _unknown(id: str) -> UsageError:
     return UsageError(f"There is no document '{id}'.", "See what there is with `memapp list`.")
+
+
+def _storable(text: str) -> str:
+    """The text without what no database can hold: half characters and NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")
 
 
 def _silent(_: Progress) -> None:

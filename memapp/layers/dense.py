@@ -119,8 +119,7 @@ class DenseLayer:
 
     @property
     def _path(self) -> Path:
-        folder = self._store.path.with_name(self._store.path.name + ".layers")
-        return folder / str(self._store.number()) / "dense.faiss"
+        return self._store.database.derived(self._store.number()) / "dense.faiss"
 
     def _load(self) -> None:
         """Takes the saved file when it belongs to this log, else the rows."""

@@ -128,7 +128,7 @@ def delete(store: Store, session: str) -> int:
     """Deletes a session; returns the number of its turns."""
     where = (turns.c.namespace == store.number()) & (turns.c.session == session)
     with store.database.writing() as connection:
-        owe(connection)
+        owe(connection, store.claim_namespace(connection))
         ids = sa.select(turns.c.id).where(where)
         connection.execute(sa.delete(readings).where(readings.c.turn.in_(ids)))
         return connection.execute(sa.delete(turns).where(where)).rowcount

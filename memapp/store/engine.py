@@ -78,6 +78,10 @@ class Database:
             self.close()
             raise
 
+    def derived(self, namespace: int) -> Path:
+        """The folder for files that layers derive from a namespace; it need not exist."""
+        return self.path.with_name(self.path.name + ".layers") / str(namespace)
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """One consistent view of the store."""

@@ -24,7 +24,7 @@ from memapp.store.engine import Database
 from memapp.store.schema import facts
 from memapp.types import Check
 
-_OWED = "unscrubbed"
+_OWED = "unscrubbed "
 _WAIT_MS = 100
 _WINDOW = 16
 """Bytes of a needle that are compared by value first; the rest by text."""
@@ -35,28 +35,33 @@ _BTREE_HEADERS = {2: 12, 5: 12, 10: 8, 13: 8}
 """Length of the header by kind of page; other pages have no space between rows."""
 
 
-def owe(connection: sa.Connection) -> None:
+def owe(connection: sa.Connection, namespace: int) -> None:
     """Keeps in mind, with the erasing itself, that the files are still to be scrubbed; a crash only delays it."""
-    connection.execute(sa.delete(facts).where(facts.c.name == _OWED))
-    connection.execute(sa.insert(facts).values(name=_OWED, value=secrets.token_hex(8)))
+    name = f"{_OWED}{namespace}"
+    connection.execute(sa.delete(facts).where(facts.c.name == name))
+    connection.execute(sa.insert(facts).values(name=name, value=secrets.token_hex(8)))
 
 
-def owed(database: Database) -> str | None:
-    """What tells one debt from a later one; None when nothing erased is left to scrub."""
+def owed(database: Database) -> dict[int, str]:
+    """The namespaces of which something erased is left to scrub, with what tells one debt from a later one."""
+    query = sa.select(facts.c.name, facts.c.value).where(facts.c.name.startswith(_OWED, autoescape=True))
     with database.reading() as connection:
-        return connection.execute(sa.select(facts.c.value).where(facts.c.name == _OWED)).scalar()
+        return {int(name.removeprefix(_OWED)): value for name, value in connection.execute(query)}
 
 
 def scrub(database: Database, seconds: float) -> bool:
-    """Removes every trace of what was erased, if anything was.
+    """Removes every trace of what was erased, if anything was. Files that layers derived from it go too.
 
     False when another process kept reading an older state for `seconds`; the next scrub will do it.
     """
-    debt = owed(database)
-    if debt is None:
+    debts = owed(database)
+    if not debts:
         return True
+    for path in files(map(database.derived, debts)):
+        path.unlink(missing_ok=True)
     with database.writing() as connection:
-        fulltext.optimize(connection)
+        for namespace in debts:
+            fulltext.optimize(connection, namespace)
     if not _emptied(database, seconds):
         return False
     if leftovers(database.path):
@@ -64,8 +69,10 @@ def scrub(database: Database, seconds: float) -> bool:
             connection.execute("VACUUM")
         if not _emptied(database, seconds):
             return False
+    paid = [{"n": f"{_OWED}{namespace}", "v": value} for namespace, value in debts.items()]
     with database.writing() as connection:
-        connection.execute(sa.delete(facts).where(facts.c.name == _OWED, facts.c.value == debt))
+        same = (facts.c.name == sa.bindparam("n")) & (facts.c.value == sa.bindparam("v"))
+        connection.execute(sa.delete(facts).where(same), paid)
     return True
 
 

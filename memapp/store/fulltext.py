@@ -14,6 +14,8 @@ from memapp.store.terms import fold
 
 TITLE_WEIGHT, TEXT_WEIGHT = 3.0, 1.0
 
+_MOST = 1 << 31
+
 Row = tuple[int, str, str]
 """Passage id, title, text."""
 
@@ -57,14 +59,13 @@ def delete(connection: sa.Connection, namespace: int, rows: Iterable[Row]) -> No
         connection.exec_driver_sql(f"INSERT INTO {name}({name}, rowid, title, text) VALUES ('delete', ?, ?, ?)", folded)
 
 
-def optimize(connection: sa.Connection) -> None:
-    """Writes the index of every namespace anew without the words that were deleted.
+def optimize(connection: sa.Connection, namespace: int) -> None:
+    """Writes the index anew without the words that were deleted.
 
     secure_delete, which every connection sets, zeroes the pages that this frees.
     """
-    tables = "SELECT name FROM sqlite_master WHERE name LIKE 'fulltext%' AND sql LIKE 'CREATE VIRTUAL%'"
-    for name in connection.exec_driver_sql(tables).scalars().all():
-        connection.exec_driver_sql(f"INSERT INTO {name}({name}) VALUES ('optimize')")
+    name = table(namespace)
+    connection.exec_driver_sql(f"INSERT INTO {name}({name}) VALUES ('optimize')")
 
 
 def search(connection: sa.Connection, namespace: int, match: str, k: int) -> list[tuple[int, float]]:
@@ -73,7 +74,7 @@ def search(connection: sa.Connection, namespace: int, match: str, k: int) -> lis
     found = connection.exec_driver_sql(
         f"SELECT rowid, -bm25({name}, ?, ?) AS score FROM {name} WHERE {name} MATCH ?"
         " ORDER BY score DESC, rowid LIMIT ?",
-        (TITLE_WEIGHT, TEXT_WEIGHT, match, k),
+        (TITLE_WEIGHT, TEXT_WEIGHT, match, min(k, _MOST)),
     )
     return [(int(id), float(score)) for id, score in found]
 

@@ -270,7 +270,7 @@ class Store:
         for row in rows:
             found = connection.execute(texts.where(passages.c.id.between(row.id, row.last)))
             words.extend((id, row.title, text) for id, text in found)
-        erase.owe(connection)
+        erase.owe(connection, number)
         fulltext.delete(connection, number, words)
         ranges = [{"lo": row.id, "hi": row.last} for row in rows]
         for column in (vectors.c.passage, passages.c.id, documents.c.id):
