@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memapp.store import check, content, fulltext
+from memapp.store import check, content, fulltext, narrow
 from memapp.store.log import Store
-from memapp.store.terms import match
+from memapp.store.terms import terms
 from memapp.types import Change, LayerStats, Query, Score
 
 
@@ -28,13 +28,14 @@ class LexicalLayer:
 
     def recall(self, query: Query, k: int) -> list[Score]:
         """The k best passages by BM25; empty when the question holds no word."""
-        expression = match(query.text)
-        if expression is None:
+        words = terms(query.text)
+        if not words:
             return []
         with self._store.database.reading() as connection:
             if self._store.number() < 0:
                 return []
-            found = fulltext.search(connection, self._store.number(), expression, k)
+            number = self._store.number()
+            found = fulltext.search(connection, number, narrow.expression(connection, number, words), k)
         return [Score(id, score) for id, score in found]
 
     def rebuild(self) -> None:

@@ -47,13 +47,18 @@ def fold(text: str) -> str:
     return _RUN.sub(lambda run: f" {' '.join([*_pairs(run.group()), _characters(run.group())[-1]])} ", text)
 
 
-def match(question: str) -> str | None:
-    """An FTS5 expression for passages that hold any word of the question; None when it has no word.
+def terms(question: str) -> list[str]:
+    """FTS5 strings for the words of the question, each once; none when it has no word.
 
-    Whatever the question holds, the expression is valid: words are quoted and have no sign in them.
+    Whatever the question holds, they are valid: words are quoted and have no sign in them.
     """
-    terms = [term for word in words(question) for term in _terms(word)]
-    return " OR ".join(list(dict.fromkeys(terms))[:MAX_TERMS]) or None
+    found = [term for word in words(question) for term in _terms(word)]
+    return list(dict.fromkeys(found))[:MAX_TERMS]
+
+
+def match(question: str) -> str | None:
+    """An FTS5 expression for passages that hold any word of the question; None when it has no word."""
+    return " OR ".join(terms(question)) or None
 
 
 def words(text: str) -> list[str]:
@@ -79,13 +84,13 @@ def _words(text: str) -> list[str]:
 
 def _terms(word: str) -> list[str]:
     """Quoted terms of one word: itself, or the pairs of each run without spaces and what stands between."""
-    terms: list[str] = []
+    found: list[str] = []
     end = 0
     for run in _RUN.finditer(word):
-        terms += [f'"{rest}"' for rest in _words(word[end : run.start()])]
-        terms += [f'"{pair}"' for pair in _pairs(run.group())] or [f'"{run.group()}"*']
+        found += [f'"{rest}"' for rest in _words(word[end : run.start()])]
+        found += [f'"{pair}"' for pair in _pairs(run.group())] or [f'"{run.group()}"*']
         end = run.end()
-    return terms + [f'"{rest}"' for rest in _words(word[end:])]
+    return found + [f'"{rest}"' for rest in _words(word[end:])]
 
 
 def _pairs(run: str) -> list[str]:
