@@ -24,6 +24,10 @@ $(READY): constraints.txt pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV) || { echo "On Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=77"
 	grep -v '# optional' constraints.txt > $(VENV)/pins.txt
+	# GCC's _tile_loadconfig tells it that 8 of 64 bytes are read, so it drops the stores of the rest and llama.cpp's
+	# code for AMX crashes. The flag keeps them; --no-cache-dir, because pip would take a build without it.
+	CFLAGS=-fno-tree-dse CXXFLAGS=-fno-tree-dse $(BIN)/python -m pip install --no-deps --no-cache-dir \
+	    $$(grep '^llama_cpp_python==' $(VENV)/pins.txt)
 	$(BIN)/python -m pip install --no-deps -r $(VENV)/pins.txt
 	$(BIN)/python -m pip install --quiet --no-deps -e . $(addprefix -e ,$(wildcard plugins/*))
 	touch $@

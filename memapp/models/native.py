@@ -100,6 +100,17 @@ def version() -> str:
     return installed("llama-cpp-python")
 
 
+def build() -> str:
+    """The version, and the build of its code for CPUs, without loading either."""
+    from importlib.util import find_spec
+
+    package = find_spec("llama_cpp")
+    places = (package.submodule_search_locations or []) if package else []
+    libraries = sorted(file for place in places for file in Path(place, "lib").glob("*ggml-cpu*"))
+    built = [f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in libraries]
+    return " ".join([version(), *built])
+
+
 def check_header(path: Path) -> None:
     """Passes when the file is there and begins like a GGUF file; raises ModelMissing or ModelDamaged."""
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from memapp import device
 from memapp.models.files import read_json, write_json
-from memapp.models.native import Model, Options, version
+from memapp.models.native import Model, Options, build
 
 SUSPECT_FLAG = "amx_int8"
 """Without it in the processor's flags there is nothing to fear."""
@@ -37,7 +37,7 @@ class Repacking:
 def machine_key() -> str:
     """Names this processor with this llama.cpp."""
     cpu = device.cpu()
-    told = json.dumps([version(), cpu.machine, cpu.name, sorted(cpu.flags)])
+    told = json.dumps([build(), cpu.machine, cpu.name, sorted(cpu.flags)])
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

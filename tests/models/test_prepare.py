@@ -76,7 +76,7 @@ def test_another_processor_or_library_prepares_anew(
     assert made.form == SHIPPED
     assert made.path == bundled
     assert find(bundled, BUNDLED_SHA256, tmp_path) == made
-    monkeypatch.setattr(probe, "version", lambda: "99")
+    monkeypatch.setattr(probe, "build", lambda: "99")
     assert find(bundled, BUNDLED_SHA256, tmp_path) is None
 
 
