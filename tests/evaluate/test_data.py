@@ -51,7 +51,11 @@ def test_a_conversation_becomes_a_record_a_turn(tmp_path: Path) -> None:
 
 def test_cranfield_numbers_queries_by_their_order(tmp_path: Path) -> None:
     entry = ".I {}\n.T\n{}\n.A\nx.\n.B\ny\n.W\n{}\n"
-    documents = [entry.format(1, "wings .", "wings .\n lift grows ."), entry.format(2, "heat", ""), entry.format(3, "", "")]
+    documents = [
+        entry.format(1, "wings .", "wings .\n lift grows ."),
+        entry.format(2, "heat", ""),
+        entry.format(3, "", ""),
+    ]
     (tmp_path / "cran.all.1400").write_text("".join(documents))
     (tmp_path / "cran.qry").write_text(".I 001\n.W\nwhat lifts\n.I 004\n.W\nwhat warms\nmost .\n")
     (tmp_path / "cranqrel").write_text("1 1 1\n1 2 -1\n2 2 3 \n2 1 5\n\n")
