@@ -52,6 +52,10 @@ def run(
                     interrupted = True
                     break
                 record = _answered(line, number + 1, ask)
+                if record.get("finish") == "cancelled":
+                    # What was cut short is asked again, not kept.
+                    interrupted = True
+                    break
                 file.write(_line(record))
                 file.flush()
                 done += 1

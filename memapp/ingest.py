@@ -10,7 +10,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -43,8 +43,6 @@ class _Ledger:
         with self.lock:
             self.items.append(item)
             self.passages += item.passages
-            if self.progress:
-                self.progress(Progress("read", len(self.items), None, item.source))
 
     def committed(self) -> None:
         with self.lock:
@@ -96,15 +94,43 @@ def ingest(
 
 
 def from_paths(
-    paths: Iterable[str | Path], settings: Settings, format: str | None = None, extra: Iterable[Reader] = ()
+    paths: Iterable[str | Path],
+    settings: Settings,
+    format: str | None = None,
+    extra: Iterable[Reader] = (),
+    *,
+    skip: Collection[Path] = (),
+    progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Document | Failure]:
-    """The documents of files and folders, each with the absolute path as its source."""
+    """The documents of files and folders, each with the absolute path as its source, and how many bytes are read.
+
+    Files to `skip` (the store's own) are passed over in silence.
+    """
     readers = tuple(extra)
-    for found in find(Path(path).expanduser().absolute() for path in paths):
-        if isinstance(found, Found):
-            yield from read(found.path, found.source, format, settings, readers)
-        else:
-            yield found
+    found = [one for one in find(Path(path).expanduser().absolute() for path in paths) if not _skipped(one, skip)]
+    sizes = [_size(one) for one in found]
+    done, total = 0, sum(sizes)
+    for one, size in zip(found, sizes, strict=True):
+        characters = 0
+        for item in read(one.path, one.source, format, settings, readers) if isinstance(one, Found) else (one,):
+            yield item
+            characters += len(item.text) if isinstance(item, Document) else 0
+            if progress:
+                progress(Progress("read", done + min(characters, size), total, one.source))
+        done += size
+        if progress:
+            progress(Progress("read", done, total, one.source))
+
+
+def _skipped(found: Found | Failure, skip: Collection[Path]) -> bool:
+    return isinstance(found, Found) and found.path.resolve() in skip
+
+
+def _size(found: Found | Failure) -> int:
+    try:
+        return found.path.stat().st_size if isinstance(found, Found) else 0
+    except OSError:
+        return 0
 
 
 def from_stdin(

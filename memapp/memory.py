@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from memapp import ask as asking
 from memapp import ingest as ingesting
-from memapp.errors import UsageError
+from memapp.errors import EmbedderMismatch, UsageError
 from memapp.protocols import Embedder, Engine, MemoryLayer
 from memapp.settings import Settings, default_store, load
 from memapp.store import chats, check, content, erase
@@ -188,7 +188,7 @@ class Memory:
         names = [paths] if isinstance(paths, str | Path) else list(paths)
         with contextlib.ExitStack() as stack:
             files = [path for path in names if str(path) != "-"]
-            documents = ingesting.from_paths(files, self.settings, format, readers)
+            documents = ingesting.from_paths(files, self.settings, format, readers, skip=self._own(), progress=progress)
             if len(files) < len(names):
                 spooled = ingesting.from_stdin(stack, sys.stdin.buffer, self.settings, format, readers)
                 documents = _chained(documents, spooled)
@@ -334,8 +334,16 @@ class Memory:
             changes,
             sum(path.stat().st_size for path in files),
             f"{embedder.name} ({embedder.dimension}, {embedder.sha256[:12]})" if embedder else "",
-            tuple(layer.stats() for layer in self._caught_up().values()),
+            tuple(self._layer_stats()),
         )
+
+    def _layer_stats(self) -> Iterator[LayerStats]:
+        for name, layer in self._chosen(self.settings.layers).items():
+            try:
+                asking.catch_up(layer, self._store)
+                yield layer.stats()
+            except EmbedderMismatch as error:
+                yield LayerStats(name, 0, 0, 0, f"unusable: {error.hint}")
 
     # Forgetting
 
@@ -451,6 +459,10 @@ class Memory:
         for layer in layers.values():
             asking.catch_up(layer, self._store)
         return layers
+
+    def _own(self) -> set[Path]:
+        """The store's files, which a folder to ingest may hold."""
+        return {path.resolve() for path in erase.files(self._files())}
 
     def _files(self) -> list[Path]:
         path = self._store.path

@@ -14,6 +14,7 @@ import pytest
 
 from memapp import ingest as ingesting
 from memapp.errors import StoreFull
+from memapp.memory import Memory
 from memapp.models.scripted import ScriptedEmbedder
 from memapp.settings import Settings
 from memapp.store import content
@@ -100,7 +101,6 @@ def test_a_document_of_many_passages_is_one_transaction(store: Store, monkeypatc
 def test_progress_tells_how_far_it_is(store: Store) -> None:
     seen: list[Progress] = []
     take_in(store, documents(10), progress=seen.append)
-    assert [one.done for one in seen if one.stage == "read"] == list(range(1, 11))
     embedded = [one.done for one in seen if one.stage == "embed"]
     assert embedded == sorted(embedded)
     assert embedded[-1] == 10
@@ -139,14 +139,34 @@ def test_an_exception_while_embedding_is_raised(store: Store) -> None:
     assert len(kept(store)) == 12
 
 
-@pytest.mark.parametrize("stage", ["read", "embed"])
-def test_an_exception_in_progress_is_raised(store: Store, stage: str) -> None:
+def test_an_exception_in_progress_is_raised(store: Store, tmp_path: Path) -> None:
     def shows(progress: Progress) -> None:
-        if progress.stage == stage:
-            raise RuntimeError("the terminal is gone")
+        raise RuntimeError("the terminal is gone")
 
     with pytest.raises(RuntimeError, match="terminal"):
         take_in(store, documents(100), progress=shows)
+    (tmp_path / "a.txt").write_text("One.", encoding="utf-8")
+    with pytest.raises(RuntimeError, match="terminal"):
+        take_in(store, ingesting.from_paths([tmp_path], Settings(), progress=shows))
+
+
+def test_reading_tells_how_many_bytes_are_left(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("One.", encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text('{"text": "two"}\n{"text": "three"}\n', encoding="utf-8")
+    size = sum(path.stat().st_size for path in tmp_path.iterdir())
+    seen: list[Progress] = []
+    assert len(list(ingesting.from_paths([tmp_path], Settings(), progress=seen.append))) == 3
+    assert {(one.stage, one.total) for one in seen} == {("read", size)}
+    done = [one.done for one in seen]
+    assert done == sorted(done)
+    assert done[-1] == size
+
+
+def test_the_files_of_the_store_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("One.", encoding="utf-8")
+    with Memory.open(tmp_path / "memory.db", embedder=ScriptedEmbedder()) as memory:
+        report = memory.ingest([tmp_path])
+        assert [item.state for item in report.items] == ["added"]
 
 
 def test_progress_comes_from_one_thread_at_a_time(store: Store) -> None:

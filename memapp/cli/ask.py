@@ -164,19 +164,25 @@ def _drain(events: Iterator[Event]) -> Answer:
 
 
 def _print_stream(events: Iterator[Event], given: Options) -> Answer:
-    """Prints the answer as it comes and returns it whole."""
+    """Prints the answer and returns it whole; on a terminal also the model's draft, dimmed, as it comes."""
     waiting = _Waiting(given)
+    live = sys.stdout is not None and sys.stdout.isatty()
+    draft = ""
     waiting.show("Recalling ...")
     try:
         for event in events:
             match event:
                 case Recalled(hits=hits):
                     waiting.show(f"Reading {output.plural(len(hits), 'passage')} ...")
-                case Token(text=text):
+                case Token(text=text) if live:
                     waiting.clear()
-                    output.out(output.plain(text), end=False)
+                    draft += text
+                    output.out(output.dimmed(output.plain(text)), end=False)
                 case Done(answer=answer):
-                    output.out()
+                    waiting.clear()
+                    if draft:
+                        output.out("\n")
+                    output.out(output.plain(answer.text))
                     return answer
     finally:
         waiting.clear()

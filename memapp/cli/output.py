@@ -167,6 +167,11 @@ def emphasised(text: str, question: str) -> str:
     return _words(question).sub(lambda match: f"\x1b[1m{match.group()}\x1b[0m", text)
 
 
+def dimmed(text: str) -> str:
+    """The text as what does not count yet, where the terminal has colours."""
+    return f"\x1b[2m{text}\x1b[0m" if colourful() else text
+
+
 _COMMON = re.compile(
     "an?|and|are|as|at|be|by|did|do|does|for|from|had|has|have|how|in|is|its?|of|on|or|that|the|their|they|this|to|"
     "was|were|what|when|where|which|who|whom|whose|why|will|with"

@@ -25,7 +25,7 @@ _WORDS = {
     "read": "Reading",
     "rebuild": "Rebuilding",
 }
-_BYTES = {"download"}
+_BYTES = {"download", "read"}
 """Stages that count bytes."""
 
 

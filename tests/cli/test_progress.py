@@ -29,12 +29,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def test_a_bar_shows_stage_count_and_item(terminal: Terminal) -> None:
     with redirect_stderr(terminal), bar(Options()) as progress:
         assert progress is not None
-        progress(Progress("read", 1, None, "first"))
-        progress(Progress("read", 3, 4, "[red]a\x1b]0;x\x07.txt[/nonsense]"))
+        progress(Progress("embed", 1, None, "first"))
+        progress(Progress("embed", 3, 4, "[red]a\x1b]0;x\x07.txt[/nonsense]"))
         progress(Progress("unheard of", 1, 2))
         progress(Progress("download", 1_500_000, 3_000_000, "model.gguf"))
     drawn = terminal.getvalue()
-    for text in ("Reading", "3/4", "[red]a]0;x.txt[/nonsense]", "unheard of", "1.5 MB/3.0 MB"):
+    for text in ("Embedding", "3/4", "[red]a]0;x.txt[/nonsense]", "unheard of", "1.5 MB/3.0 MB"):
         assert text in drawn
     assert "\x1b]0;" not in drawn
     assert "\x07" not in drawn

@@ -43,10 +43,13 @@ def filled(path: Path) -> list[str]:
 def test_it_is_refused_until_it_is_rebuilt(path: Path) -> None:
     filled(path)
     with Memory.open(path, embedder=NEW) as memory:
-        for use in (lambda: memory.recall("passage"), lambda: memory.add("more"), memory.stats):
+        for use in (lambda: memory.recall("passage"), lambda: memory.add("more")):
             with pytest.raises(EmbedderMismatch, match="memapp rebuild dense"):
                 use()
         assert memory.recall("passage", layers=["lexical"])
+        unusable = {layer.name: layer.kind for layer in memory.stats().layers if not layer.passages}
+        assert list(unusable) == ["dense"]
+        assert "memapp rebuild dense" in unusable["dense"]
         memory.rebuild(["dense"])
         assert memory.recall("passage 7 of 49", 1)[0].passage.document == "7"
         assert "new" in memory.stats().embedder
