@@ -28,6 +28,7 @@ _OWED = "unscrubbed "
 _WAIT_MS = 100
 _WINDOW = 16
 """Bytes of a needle that are compared by value first; the rest by text."""
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 _NEEDLE = 48
 _CONTENT = re.compile(rb"[^\x00-\x1f]{8}")
 """What a cell leaves behind; left-over cell pointers have a small number in every other byte."""
@@ -149,41 +150,47 @@ def prove(paths: Iterable[Path], texts: Iterable[str], excused: Callable[[bytes]
 
 def traces(path: Path, needles: Iterable[bytes]) -> list[bytes]:
     """Those of `needles` that occur in the file; each must be at least 16 bytes long."""
-    by_start: dict[tuple[int, int], list[bytes]] = {}
+    by_start: dict[bytes, list[bytes]] = {}
     longest = 0
     for needle in needles:
-        by_start.setdefault(_start(needle), []).append(needle)
+        by_start.setdefault(needle[:_WINDOW], []).append(needle)
         longest = max(longest, len(needle))
     if not by_start:
         return []
-    lows = np.array(sorted({low for low, _ in by_start}), dtype=np.uint64)
+    starts = np.frombuffer(b"".join(by_start), np.uint8).reshape(-1, _WINDOW)
+    beginnings = np.zeros(1 << 24, dtype=bool)
+    beginnings[_threes(starts.ravel())[::_WINDOW]] = True
+    keys = np.sort(_keys(starts))
     found: set[bytes] = set()
     for _, block in raw.blocks(path, longest):
-        for offset in _candidates(block, lows):
-            for needle in by_start.get(_start(block[offset : offset + _WINDOW]), ()):
+        for offset in _candidates(block, beginnings, keys):
+            for needle in by_start.get(block[offset : offset + _WINDOW], ()):
                 if block.startswith(needle, offset):
                     found.add(needle)
     return sorted(found)
 
 
-def _start(data: bytes) -> tuple[int, int]:
-    low, high = np.frombuffer(data[:_WINDOW].ljust(_WINDOW, b"\0"), dtype="<u8")
-    return int(low), int(high)
-
-
-def _candidates(block: bytes, lows: NDArray[np.uint64]) -> list[int]:
-    """Offsets at which eight bytes equal one of `lows`."""
+def _candidates(block: bytes, beginnings: NDArray[np.bool_], keys: NDArray[np.uint64]) -> list[int]:
+    """Offsets at which a needle may begin: its first three bytes are there, then something with the same key."""
     data = np.frombuffer(block, dtype=np.uint8)
-    if len(data) < 8:
+    if len(data) < _WINDOW:
         return []
-    table = np.zeros(1 << 16, dtype=bool)
-    table[lows & np.uint64(0xFFFF)] = True
-    pairs = data[:-1].astype(np.uint16) | (data[1:].astype(np.uint16) << 8)
-    likely = np.flatnonzero(table[pairs[: len(data) - 7]])
-    windows = np.lib.stride_tricks.sliding_window_view(data, 8)[likely]
-    values = np.ascontiguousarray(windows).view("<u8").ravel()
-    at = np.minimum(np.searchsorted(lows, values), len(lows) - 1)
-    return [int(offset) for offset in likely[lows[at] == values]]
+    likely = np.flatnonzero(beginnings[_threes(data)[: len(data) - _WINDOW + 1]])
+    values = _keys(np.lib.stride_tricks.sliding_window_view(data, _WINDOW)[likely])
+    at = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
+    return [int(offset) for offset in likely[keys[at] == values]]
+
+
+def _threes(data: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Each three bytes in a row as one number."""
+    wide = data.astype(np.int32)
+    return wide[:-2] | (wide[1:-1] << 8) | (wide[2:] << 16)
+
+
+def _keys(windows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """One number for each row of 16 bytes."""
+    halves = np.ascontiguousarray(windows).view("<u8")
+    return np.asarray(halves[:, 0] * _ODD + halves[:, 1], np.uint64)
 
 
 def _needles(text: str) -> Iterator[bytes]:
