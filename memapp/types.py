@@ -255,7 +255,7 @@ class Answer:
     tokens: Tokens = Tokens()
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     dropped: tuple[int, ...] = ()
-    """Ranks of the hits that did not fit into the model's window."""
+    """Ranks of the hits that the model did not read: too far behind the best, or no room in its window."""
     finish: Literal["stop", "length", "cancelled"] = "stop"
 
 

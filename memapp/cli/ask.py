@@ -218,7 +218,7 @@ def _print_evidence(answer: Answer, given: Options) -> None:
         for hit in answer.hits:
             given.note(f"  {output.one_line(hit.passage.title) or hit.passage.document}")
     if answer.dropped:
-        given.note(f"Did not fit into the model's window: passages {', '.join(map(str, answer.dropped))}.")
+        given.note(f"Not read by the model: passages {', '.join(map(str, answer.dropped))}.")
     if answer.finish == "length":
         given.note("The answer reached its longest length; the setting answer_tokens allows more.")
     tokens = answer.tokens

@@ -129,7 +129,7 @@ def facts(entry: Entry) -> str:
         "" if entry.abstained else _ENDINGS.get(entry.finish, ""),
         count(cited, "source") if cited else ("" if entry.erased or entry.abstained else "no source cited"),
         f"confidence {entry.confidence:.0%}" if entry.confidence is not None and not entry.abstained else "",
-        f"{count(entry.dropped, 'passage')} did not fit" if entry.dropped else "",
+        f"{count(entry.dropped, 'passage')} unread" if entry.dropped else "",
         f"{entry.seconds:.1f} s" if entry.seconds is not None else "",
     ]
     return " · ".join(part for part in parts if part)

@@ -117,7 +117,7 @@ def test_cited_sources_come_first_by_number_with_all_their_quotes() -> None:
         ("·", "d6", 0),
     ]
     assert entry.sources[1].passage == Span(10, 19)
-    assert facts(entry) == "cut at the length limit · 2 sources · confidence 50% · 1 passage did not fit · 1.2 s"
+    assert facts(entry) == "cut at the length limit · 2 sources · confidence 50% · 1 passage unread · 1.2 s"
 
 
 def test_a_kept_turn_shows_its_citations_and_an_erased_one_nothing() -> None:
