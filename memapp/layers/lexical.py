@@ -41,11 +41,7 @@ class LexicalLayer:
     def rebuild(self) -> None:
         """Indexes every passage anew, in one transaction."""
         with self._store.database.writing() as connection:
-            number = self._store.claim_namespace(connection)
-            fulltext.drop(connection, number)
-            fulltext.create(connection, number)
-            for rows in content.texts(connection, number):
-                fulltext.insert(connection, number, rows)
+            content.reindex(connection, self._store.claim_namespace(connection))
 
     def save(self) -> None:
         """Nothing to do: the index is saved by the commit."""

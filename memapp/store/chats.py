@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from memapp.store.debt import owe
 from memapp.store.engine import parts
-from memapp.store.erase import owe
 from memapp.store.schema import documents, passages, readings, turns
 from memapp.types import Answer, Citation, SessionInfo, StoredTurn
 

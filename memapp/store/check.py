@@ -25,7 +25,7 @@ def verify(store: Store) -> list[Check]:
         _check(store, "log", _log, _RESTORE),
         _check(store, "documents", _documents, _RESTORE),
         _check(store, "vectors", _vectors, "Run `memapp rebuild dense`."),
-        _check(store, "full text", _fulltext, "Run `memapp rebuild lexical`."),
+        _check(store, "full text", _fulltext, "Run `memapp rebuild lexical`.", writes=True),
     ]
     return checks
 
@@ -49,9 +49,11 @@ def _scrubbed(store: Store) -> Check:
         return Check("erased text", False, error.message, error.hint)
 
 
-def _check(store: Store, name: str, check: Callable[[sa.Connection, int], tuple[bool, str]], remedy: str) -> Check:
+def _check(
+    store: Store, name: str, check: Callable[[sa.Connection, int], tuple[bool, str]], remedy: str, writes: bool = False
+) -> Check:
     try:
-        with store.database.reading() as connection:
+        with store.database.writing() if writes else store.database.reading() as connection:
             ok, message = check(connection, store.number())
     except StoreError as error:
         ok, message = False, error.message
@@ -115,5 +117,6 @@ def _fulltext(connection: sa.Connection, number: int) -> tuple[bool, str]:
     expected = set(connection.execute(query).scalars())
     if number < 0:
         return True, "The namespace is empty."
+    fulltext.examine(connection, number)
     indexed = set(fulltext.ids(connection, number))
     return expected == indexed, f"{len(indexed)} of {len(expected)} passages are indexed."

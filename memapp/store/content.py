@@ -9,6 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from memapp.store import fulltext
 from memapp.store.engine import parts
 from memapp.store.log import Store, unpack
 from memapp.store.schema import changes, documents, passages, vectors
@@ -144,16 +145,18 @@ def totals(store: Store) -> tuple[int, int, int, int]:
     return int(first), int(second), int(third), int(logged)
 
 
-def texts(connection: sa.Connection, number: int) -> Iterator[list[tuple[int, str, str]]]:
-    """Id, title and text of every passage of a namespace, in batches; inside a transaction."""
+def reindex(connection: sa.Connection, number: int) -> None:
+    """Makes the full-text index of a namespace anew; inside a write transaction."""
     query = (
         sa.select(passages.c.id, documents.c.title, passages.c.text)
         .join(documents, documents.c.id == passages.c.document)
         .where(documents.c.namespace == number)
         .order_by(passages.c.id)
     )
+    fulltext.drop(connection, number)
+    fulltext.create(connection, number)
     for batch in connection.execute(query).partitions(1000):
-        yield [(row.id, row.title, row.text) for row in batch]
+        fulltext.insert(connection, number, [(row.id, row.title, row.text) for row in batch])
 
 
 def _infos(store: Store, query: sa.Select[Any]) -> list[DocumentInfo]:

@@ -1,6 +1,6 @@
 """Makes erased text leave the files, and proves it.
 
-Whoever erases calls `owe` in the same transaction; `scrub` pays: FTS5 only marks words as deleted
+Whoever erases calls `debt.owe` in the same transaction; `scrub` pays: FTS5 only marks words as deleted
 until it is optimized, secure_delete zeroes deleted rows but not the copies that stay behind when
 SQLite moves rows between pages, and the write-ahead log holds older pages until it is emptied.
 """
@@ -8,7 +8,6 @@ SQLite moves rows between pages, and the write-ahead log holds older pages until
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,15 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from memapp.store import fulltext, raw
+from memapp.store import content, debt, fulltext, raw
 from memapp.store.engine import Database
-from memapp.store.schema import facts
 from memapp.types import Check
 
-_OWED = "unscrubbed "
 _WAIT_MS = 100
 _WINDOW = 16
 """Bytes of a needle that are compared by value first; the rest by text."""
@@ -36,26 +32,13 @@ _BTREE_HEADERS = {2: 12, 5: 12, 10: 8, 13: 8}
 """Length of the header by kind of page; other pages have no space between rows."""
 
 
-def owe(connection: sa.Connection, namespace: int) -> None:
-    """Keeps in mind, with the erasing itself, that the files are still to be scrubbed; a crash only delays it."""
-    name = f"{_OWED}{namespace}"
-    connection.execute(sa.delete(facts).where(facts.c.name == name))
-    connection.execute(sa.insert(facts).values(name=name, value=secrets.token_hex(8)))
-
-
-def owed(database: Database) -> dict[int, str]:
-    """The namespaces of which something erased is left to scrub, with what tells one debt from a later one."""
-    query = sa.select(facts.c.name, facts.c.value).where(facts.c.name.startswith(_OWED, autoescape=True))
-    with database.reading() as connection:
-        return {int(name.removeprefix(_OWED)): value for name, value in connection.execute(query)}
-
-
 def scrub(database: Database, seconds: float) -> bool:
     """Removes every trace of what was erased, if anything was. Files that layers derived from it go too.
 
     False when another process kept reading an older state for `seconds`; the next scrub will do it.
     """
-    debts = owed(database)
+    with database.reading() as connection:
+        debts = debt.owed(connection)
     if not debts:
         return True
     for path in files(map(database.derived, debts)):
@@ -63,6 +46,8 @@ def scrub(database: Database, seconds: float) -> bool:
     with database.writing() as connection:
         for namespace in debts:
             fulltext.optimize(connection, namespace)
+            if fulltext.worn(connection, namespace):
+                content.reindex(connection, namespace)
     if not _emptied(database, seconds):
         return False
     if leftovers(database.path):
@@ -70,10 +55,8 @@ def scrub(database: Database, seconds: float) -> bool:
             connection.execute("VACUUM")
         if not _emptied(database, seconds):
             return False
-    paid = [{"n": f"{_OWED}{namespace}", "v": value} for namespace, value in debts.items()]
     with database.writing() as connection:
-        same = (facts.c.name == sa.bindparam("n")) & (facts.c.value == sa.bindparam("v"))
-        connection.execute(sa.delete(facts).where(same), paid)
+        debt.pay(connection, debts)
     return True
 
 

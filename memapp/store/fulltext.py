@@ -15,6 +15,8 @@ from memapp.store.terms import fold
 TITLE_WEIGHT, TEXT_WEIGHT = 3.0, 1.0
 
 _MOST = 1 << 31
+WORN_BYTES = 1_000
+"""Size of the index's own table of contents; a sound one has a few dozen."""
 
 Row = tuple[int, str, str]
 """Passage id, title, text."""
@@ -37,8 +39,11 @@ def create(connection: sa.Connection, namespace: int) -> None:
 
 
 def drop(connection: sa.Connection, namespace: int) -> None:
-    """Removes the index of a namespace."""
-    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table(namespace)}")
+    """Removes the index of a namespace, also a damaged one."""
+    name = table(namespace)
+    if connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = ?", (f"{name}_data",)).first():
+        connection.exec_driver_sql(f"REPLACE INTO {name}_data(id, block) VALUES (10, x'00000000000000')")
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
 
 
 def insert(connection: sa.Connection, namespace: int, rows: Iterable[Row]) -> None:
@@ -66,6 +71,21 @@ def optimize(connection: sa.Connection, namespace: int) -> None:
     """
     name = table(namespace)
     connection.exec_driver_sql(f"INSERT INTO {name}({name}) VALUES ('optimize')")
+
+
+def worn(connection: sa.Connection, namespace: int) -> bool:
+    """Whether the index is to be made anew, because it has been optimized very often.
+
+    Each time, SQLite before 3.42 puts the index one level higher, and at 2000 takes it for corrupt.
+    """
+    query = f"SELECT length(block) FROM {table(namespace)}_data WHERE id = 10"
+    return (connection.exec_driver_sql(query).scalar() or 0) > WORN_BYTES
+
+
+def examine(connection: sa.Connection, namespace: int) -> None:
+    """Raises what SQLite raises when the index is damaged; inside a write transaction."""
+    name = table(namespace)
+    connection.exec_driver_sql(f"INSERT INTO {name}({name}) VALUES ('integrity-check')")
 
 
 def search(connection: sa.Connection, namespace: int, match: str, k: int) -> list[tuple[int, float]]:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from memapp.errors import EmbedderMismatch
 from memapp.protocols import EmbedderIdentity
-from memapp.store import chats, erase, fulltext
+from memapp.store import chats, debt, fulltext
 from memapp.store.engine import Database, locate, parts
 from memapp.store.schema import changes, documents, facts, namespaces, passages, vectors
 from memapp.types import Change, Document, ItemState, LogEntry, Span, Vectors
@@ -270,7 +270,7 @@ class Store:
         for row in rows:
             found = connection.execute(texts.where(passages.c.id.between(row.id, row.last)))
             words.extend((id, row.title, text) for id, text in found)
-        erase.owe(connection, number)
+        debt.owe(connection, number)
         fulltext.delete(connection, number, words)
         ranges = [{"lo": row.id, "hi": row.last} for row in rows]
         for column in (vectors.c.passage, passages.c.id, documents.c.id):

@@ -278,6 +278,27 @@ def test_verify_notices(store: Store, put: Put, damage: str, name: str) -> None:
     assert wrong[name].remedy
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE fulltext_1_data SET block = x'00000000ff7f01' WHERE id = 10",
+        "DELETE FROM fulltext_1_data WHERE id = 10",
+        "UPDATE fulltext_1_data SET block = zeroblob(length(block)) WHERE id > 10",
+        "DELETE FROM fulltext_1_data WHERE id > 10",
+    ],
+)
+def test_a_damaged_index_is_noticed_and_made_anew(memory: Memory, damage: str) -> None:
+    for i in range(20):
+        memory.add(f"a heron and its {i} friends", id=str(i))
+    with memory._store.database.unbound() as connection:
+        connection.execute(damage)
+    memory._store.database.close()
+    assert [each.name for each in check.verify(memory._store) if not each.ok] == ["full text"]
+    memory.rebuild(["lexical"])
+    assert all(each.ok for each in memory.verify())
+    assert len(memory.recall("heron", 30, layers=["lexical"])) == 20
+
+
 def test_passages_tile_the_log(store: Store, put: Put) -> None:
     put(*(Document(f"d{i}", "", "text") for i in range(5)))
     changes = store.changes()
