@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memapp.layers import dense_file
+from memapp import device
+from memapp.layers import dense_file, dense_gpu
 from memapp.layers.dense_file import Stamp
 from memapp.protocols import EmbedderIdentity
 from memapp.settings import Settings
@@ -51,6 +52,8 @@ class DenseLayer:
         self._trained_on = 0
         self._cursor = 0
         self._saved = 0
+        self._gpu: tuple[int, dense_gpu.GpuCopy] | None = None
+        """The copy on a GPU, and the cursor that it was made at."""
 
     @property
     def cursor(self) -> int:
@@ -86,8 +89,9 @@ class DenseLayer:
             if query.vector is None or self._index.ntotal == 0:
                 return []
             vector = query.vector.reshape(1, -1).astype(np.float32)
+            wanted = min(k, self._index.ntotal)
             with _one_thread():
-                values, ids = self._index.search(vector, min(k, self._index.ntotal))
+                values, ids = self._fastest(wanted).search(vector, wanted)
         found = [(float(value), int(id)) for value, id in zip(values[0], ids[0], strict=True) if id >= 0]
         return [Score(id, value) for value, id in sorted(found, key=lambda pair: (-pair[0], pair[1]))]
 
@@ -96,6 +100,7 @@ class DenseLayer:
         with self._lock:
             dense_file.remove(self._path)
             self._fresh()
+            self._gpu = None
             self.save()
 
     def save(self) -> None:
@@ -116,6 +121,14 @@ class DenseLayer:
             width = 1 if self._kind == "sq8" else 2
             size = self._index.ntotal * (self._identity.dimension * width + 8)
             return LayerStats(self.name, self._cursor, self._index.ntotal, size, f"FAISS {self._kind}")
+
+    def _fastest(self, k: int) -> Any:
+        """What to search: the index, or its copy on a GPU, made when the index has changed since the last one."""
+        if self._kind == "sq8" or k > dense_gpu.MOST or device.faiss_device().value != "gpu":
+            return self._index
+        if self._gpu is None or self._gpu[0] != self._cursor:
+            self._gpu = self._cursor, dense_gpu.GpuCopy(self._index, self._kind)
+        return self._gpu[1]
 
     @property
     def _path(self) -> Path:
