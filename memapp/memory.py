@@ -371,14 +371,19 @@ class Memory:
         return self._forget(list(dict.fromkeys(keys)), verify)
 
     def _forget(self, keys: Sequence[str], verify: bool) -> ForgetReport:
-        layers = self._caught_up()
         gone = self._store.forget(keys)
-        for layer in layers.values():
-            asking.catch_up(layer, self._store)
+        # Layers that nobody uses yet have only files, which the scrub removes.
+        with self._lock:
+            for name, layer in list(self._layers.items()):
+                try:
+                    asking.catch_up(layer, self._store)
+                except EmbedderMismatch:
+                    # Of no use any more; forgetting must not wait for a rebuild.
+                    del self._layers[name]
         clean = erase.scrub(self._store.database, self.settings.busy_seconds)
-        for layer in layers.values():
+        for layer in list(self._layers.values()):
             layer.save()
-        dropped = dict.fromkeys(layers, gone.passages)
+        dropped = dict.fromkeys(self.settings.layers, gone.passages)
         checks = [] if clean else [_UNSCRUBBED]
         if verify:
             checks += self._proof(gone)
@@ -408,17 +413,27 @@ class Memory:
         """Checks the file, the log, the documents and every layer against one another."""
         checks = check.verify(self._store)
         head, passages = self._store.head(), content.totals(self._store)[1]
-        for name, layer in self._caught_up().items():
-            stats = layer.stats()
+        for name, layer in self._chosen(self.settings.layers).items():
+            try:
+                asking.catch_up(layer, self._store)
+                stats = layer.stats()
+            except EmbedderMismatch as error:
+                checks.append(Check(f"layer {name}", False, error.message, error.hint))
+                continue
             ok = stats.passages == passages and stats.cursor >= head
             message = f"{stats.passages} of {passages} passages, at change {stats.cursor} of {head}."
             checks.append(Check(f"layer {name}", ok, message, "" if ok else f"Run `memapp rebuild {name}`."))
         return checks
 
     def export(self, path: str | Path, progress: Report | None = None) -> int:
-        """Writes every document as a line of JSONL; returns how many. `import_` reads it back."""
+        """Writes every document as a line of JSONL; returns how many. `import_` reads it back.
+
+        Raises UsageError when `path` cannot be written or belongs to the store.
+        """
         from memapp import archive
 
+        if Path(path).resolve() in self._own():
+            raise UsageError(f"{path} belongs to the store.", "Name another file to export to.")
         return archive.write(Path(path), content.every_document(self._store), progress or _silent)
 
     def import_(self, path: str | Path, progress: Report | None = None) -> IngestReport:
@@ -453,12 +468,6 @@ class Memory:
                 raise UsageError(f"There is no layer '{name}'.", f"Layers: {', '.join(makers)}.")
             self._layers[name] = makers[name]()
         return self._layers[name]
-
-    def _caught_up(self) -> dict[str, MemoryLayer]:
-        layers = self._chosen(self.settings.layers)
-        for layer in layers.values():
-            asking.catch_up(layer, self._store)
-        return layers
 
     def _own(self) -> set[Path]:
         """The store's files, which a folder to ingest may hold."""

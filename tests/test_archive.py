@@ -111,3 +111,12 @@ def test_an_export_that_breaks_leaves_the_old_one(
         memory.export(path, breaks)
     assert path.read_text() == "old"
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_store_is_no_place_for_an_export(tmp_path: Path) -> None:
+    path = tmp_path / "memory.db"
+    with Memory.open(path, embedder=ScriptedEmbedder()) as memory:
+        memory.add("One.")
+        with pytest.raises(UsageError, match="belongs to the store"):
+            memory.export(path)
+        assert len(memory.documents()) == 1

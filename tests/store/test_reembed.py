@@ -125,3 +125,14 @@ def test_another_process_changes_the_embedder(path: Path) -> None:
             other.add("written by the other process", id="other")
         with pytest.raises(EmbedderMismatch):
             memory.recall("passage")
+
+
+def test_forgetting_works_with_the_wrong_embedder(path: Path) -> None:
+    filled(path)
+    with Memory.open(path, embedder=NEW) as memory:
+        report = memory.forget("7", verify=True)
+        assert report.documents == ("7",)
+        checks = {check.name: check.ok for check in report.checks}
+        assert checks["no trace"]
+        assert not checks["layer dense"]
+        assert "7" not in [info.id for info in memory.documents()]
