@@ -352,6 +352,7 @@ class Progress:
     """How far a long piece of work has come."""
 
     stage: str
+    """"read" and "download" count bytes, all others things."""
     done: int
     total: int | None
     """None while it is not known."""

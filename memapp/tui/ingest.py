@@ -106,8 +106,8 @@ def progress_line(seen: dict[str, Progress], seconds: float) -> str:
     """One line on how far an ingest has come."""
     read, embedded = seen.get("read"), seen.get("embed")
     parts = ["Remembering"]
-    if read is not None:
-        parts.append(count(read.done, "document"))
+    if read is not None and read.total:
+        parts.append(f"{100 * read.done // read.total} % read")
     if embedded is not None:
         rate = f" ({embedded.done / seconds:.0f}/s)" if seconds > 0.5 else ""
         parts.append(f"{count(embedded.done, 'passage')}{rate}")

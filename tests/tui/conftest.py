@@ -204,7 +204,7 @@ class FakeMemory:
         items = []
         for number, path in enumerate(paths, 1):
             if progress:
-                progress(Progress("read", number, None, path))
+                progress(Progress("read", 50 * number, 50 * len(paths), path))
                 progress(Progress("embed", number * 10, None))
             while not self.may_ingest.wait(0.01):
                 if cancel is not None and cancel.is_set():

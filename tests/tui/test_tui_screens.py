@@ -184,7 +184,7 @@ async def test_ingest_reports_and_does_not_hold_up_the_chat(open_chat: Any, libr
     async with open_chat(library) as chat:
         await chat.until(lambda: library.prepared)
         await chat.send("/ingest 'my notes' bad.bin")
-        await chat.shows("Remembering · 1 document · 10 passages")
+        await chat.shows("Remembering · 50 % read · 10 passages")
         await chat.ask("Where was she born?")
         await chat.shows("London")
         await chat.send("/ingest more")
