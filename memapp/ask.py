@@ -119,7 +119,9 @@ def stream(
     read = prompt.worth_reading(found.hits, settings.focus)
     room = engine.context_tokens - settings.answer_tokens
     made = prompt.build(question, read, list(history)[-_TURNS:], room, engine.count)
-    sampling = Sampling(settings.answer_tokens, settings.temperature, settings.top_p)
+    # A small model has said what it has to say in its first paragraph.
+    stop = () if settings.trust_model else ("\n\n",)
+    sampling = Sampling(settings.answer_tokens, settings.temperature, settings.top_p, stop=stop)
     clock.lap("prompt")
     draft = _Draft(question)
     pieces = engine.stream(made.messages, sampling, cancel)
