@@ -125,11 +125,14 @@ class Memory:
     @property
     def engine(self) -> Engine:
         """The language model; made at first use. Raises ModelError leaves."""
+        return self._opened_engine(None)
+
+    def _opened_engine(self, progress: Report | None) -> Engine:
         with self._lock:
             if self._engine is None:
                 from memapp.models import open_engine
 
-                self._engine = open_engine(self.settings)
+                self._engine = open_engine(self.settings, progress)
             return self._engine
 
     def prepare(self, progress: Report | None = None) -> None:
@@ -138,7 +141,7 @@ class Memory:
         report(Progress("embedder", 0, 2))
         self.embedder.prepare()
         report(Progress("model", 1, 2))
-        self.engine.prepare()
+        self._opened_engine(progress).prepare()
         report(Progress("model", 2, 2))
 
     # Remembering

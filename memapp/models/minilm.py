@@ -39,8 +39,8 @@ EPSILON = 1e-12
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 SERIAL_PRODUCT = 1 << 19
-"""Multiplications of one product up to which BLAS stays in the calling thread. On a busy machine its threads wait for
-each other so long that a query took 280 ms where products in slices take 20; on an idle one both take about 10."""
+"""Multiplications of one product up to which BLAS stays in the calling thread. On a busy machine its threads wait long
+for each other; on an idle one slices cost nothing."""
 GRAPH_FILE = "minilm-1.onnx"
 """The number changes whenever the graph does, so that a file of an older version is never run."""
 MANIFEST_FILE = "manifest.json"

@@ -72,7 +72,7 @@ def library() -> ModuleType:
 
 @contextmanager
 def _patient_threads() -> Iterator[None]:
-    """OpenMP reads this once, when it is loaded. Threads that spin while they wait for each other write 30 times slower
+    """OpenMP reads this once, when it is loaded. Threads that spin while they wait for each other all but stop
     as soon as another program wants the same cores."""
     name = "OMP_WAIT_POLICY"
     if name in os.environ:

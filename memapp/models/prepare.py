@@ -67,7 +67,7 @@ def find(source: Path, sha256: str, directory: Path) -> Prepared | None:
 
 
 def prepare(source: Path, sha256: str, directory: Path, options: Options, progress: Report | None = None) -> Prepared:
-    """The best form of the model, made now unless it is there. Takes some 20 seconds for a small model.
+    """The best form of the model, made now unless it is there; that takes a while.
 
     Safe in several processes at once: each works in a folder of its own, and whole files are put in place. Raises
     ModelError when the disk refuses, ModelDamaged when the model cannot be read.

@@ -74,7 +74,7 @@ def keep(store: Store, session: str, answer: Answer, at: str) -> int:
 
     A passage that was forgotten while the answer was written leaves an erased turn behind.
     """
-    read = {(hit.passage.id, 0): (0, 0) for hit in answer.hits}
+    read = {(hit.passage.id, 0): (0, 0) for hit in answer.hits if hit.rank not in answer.dropped}
     read.update({(c.passage, c.n): (c.start, c.end) for c in answer.citations})
     with store.database.writing() as connection:
         wanted = sorted({passage for passage, _ in read})

@@ -112,3 +112,12 @@ def test_what_is_forgotten_while_it_is_answered_is_not_kept(store: Store, put: A
     chats.keep(store, "s", answer, "now")
     turn = chats.of_session(store, "s")[0]
     assert (turn.question, turn.answer, turn.erased) == ("", "", True)
+
+
+def test_a_turn_outlives_passages_that_were_found_but_not_read(store: Store, put: Any) -> None:
+    put(Document("a", "", SAID))
+    put(Document("b", "", "Buy now, cheap harbours."))
+    found = tuple(Hit(rank, 1.0, content.passages_of(store, id)[0]) for rank, id in enumerate(("a", "b"), 1))
+    chats.keep(store, "s", Answer("Q?", "It froze.", hits=found, dropped=(2,)), "now")
+    assert store.forget(["b"]).turns == 0
+    assert store.forget(["a"]).turns == 1
