@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from memapp.types import (
     Change,
     Document,
+    Extraction,
     Failure,
     Finish,
     LayerStats,
     Message,
+    Passage,
     Piece,
     Query,
     Sampling,
@@ -22,6 +24,9 @@ from memapp.types import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from memapp.types import Vectors
 
 
@@ -32,6 +37,16 @@ class EmbedderIdentity:
     name: str
     dimension: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStates:
+    """What an encoder made of each token of a text, special tokens left out."""
+
+    offsets: NDArray[np.int32]
+    """Shape (tokens, 2): token i is text[offsets[i, 0]:offsets[i, 1]], in characters."""
+    states: Vectors
+    """Shape (tokens, dimension), float32."""
 
 
 class Embedder(Protocol):
@@ -46,12 +61,29 @@ class Embedder(Protocol):
         """Vectors of unit length, float32, shape (len(texts), dimension), in order."""
         ...
 
+    def encode(self, texts: Sequence[str]) -> tuple[Vectors, list[TokenStates]]:
+        """The vectors of `embed` with the token states that they are the means of, from one pass of the encoder."""
+        ...
+
     def count(self, texts: Sequence[str]) -> list[int]:
         """Number of tokens of each text, special tokens excluded."""
         ...
 
     def prepare(self) -> None:
         """Loads what `embed` needs, so that no later call waits for it."""
+        ...
+
+
+class Extractor(Protocol):
+    """Passages to what they speak of."""
+
+    @property
+    def identity(self) -> str:
+        """Name and hash of what it works with: another identity may extract something else."""
+        ...
+
+    def extract(self, passages: Sequence[Passage], states: Sequence[TokenStates]) -> list[Extraction]:
+        """One extraction a passage, in order; `states` are those of each passage's `content`."""
         ...
 
 

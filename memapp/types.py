@@ -89,6 +89,24 @@ class Change:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What a passage speaks of."""
+
+    phrases: tuple[str, ...] = ()
+    """Names, titles, dates and quoted names as they are written, in order; one that occurs again stands again."""
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A relation between two phrases, as a passage states it."""
+
+    subject: str
+    predicate: str
+    object: str
+
+
 # What is asked
 
 
