@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from memapp.errors import ContextOverflow, UsageError
-from memapp.protocols import EmbedderIdentity
+from memapp.protocols import EmbedderIdentity, TokenStates
 from memapp.types import Finish, Message, Piece, Sampling
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Answers = Sequence[str] | Callable[[Sequence[Message]], str]
 
 _WORDS = re.compile(r"\s*\S+|\s+$")
+_TERMS = re.compile(r"\w+")
 
 
 class ScriptedEngine:
@@ -136,18 +137,37 @@ class ScriptedEmbedder:
         self.calls.append(tuple(texts))
         vectors = np.zeros((len(texts), self._dimension), dtype=np.float32)
         for row, text in zip(vectors, texts, strict=True):
-            for word in re.findall(r"\w+", text.lower()) or [""]:
-                digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
-                row[int.from_bytes(digest[:4], "little") % self._dimension] += 1 if digest[4] % 2 else -1
+            for word in _TERMS.findall(text) or [""]:
+                row += self._state(word)
             length = math.sqrt(float(row @ row))
             if length == 0:
                 row[0] = length = 1.0
             row /= length
         return vectors
 
+    def encode(self, texts: Sequence[str]) -> tuple[Vectors, list[TokenStates]]:
+        """The vectors of `embed` and what each word adds to them."""
+        import numpy as np
+
+        states = []
+        for text in texts:
+            words = list(_TERMS.finditer(text))
+            offsets = np.array([word.span() for word in words], np.int32).reshape(-1, 2)
+            rows = [self._state(word.group()) for word in words]
+            states.append(TokenStates(offsets, np.array(rows, np.float32).reshape(-1, self._dimension)))
+        return self.embed(texts), states
+
+    def _state(self, word: str) -> Vectors:
+        import numpy as np
+
+        digest = hashlib.blake2b(word.lower().encode("utf-8", "replace"), digest_size=8).digest()
+        state = np.zeros(self._dimension, np.float32)
+        state[int.from_bytes(digest[:4], "little") % self._dimension] = 1 if digest[4] % 2 else -1
+        return state
+
     def count(self, texts: Sequence[str]) -> list[int]:
         """Number of words of each text."""
-        return [len(re.findall(r"\w+", text)) for text in texts]
+        return [len(_TERMS.findall(text)) for text in texts]
 
     def prepare(self) -> None:
         """Nothing to load."""

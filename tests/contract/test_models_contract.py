@@ -59,6 +59,21 @@ def test_vectors(embedder: Embedder) -> None:
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[3]
 
 
+def test_token_states(embedder: Embedder) -> None:
+    vectors, states = embedder.encode(TEXTS)
+    assert np.min(np.sum(vectors * embedder.embed(TEXTS), axis=1)) > 0.999
+    assert len(states) == len(TEXTS)
+    for text, each in zip(TEXTS, states, strict=True):
+        assert each.states.shape == (len(each.offsets), embedder.identity.dimension)
+        assert each.states.dtype == np.float32
+        assert (each.offsets[:, 0] < each.offsets[:, 1]).all()
+        assert (each.offsets[1:, 0] >= each.offsets[:-1, 1]).all()
+        assert not len(each.offsets) or each.offsets[-1, 1] <= len(text)
+    assert [text[slice(*states[1].offsets[0])].lower() for text in TEXTS[:2]] == ["the", "the"]
+    assert len(states[2].states) == 0
+    assert embedder.encode([])[1] == []
+
+
 def test_counts(embedder: Embedder) -> None:
     counts = embedder.count(TEXTS)
     assert counts[2] == 0

@@ -176,7 +176,7 @@ def test_a_runtime_is_loaded_only_when_it_pays(folder: Path, monkeypatch: pytest
 
     def load(graph: Path, precision: str, threads: int) -> module.Forward:
         loaded.append(graph)
-        return lambda ids, mask: np.ones((len(ids), 384), np.float32)
+        return lambda ids, mask, wanted: [np.ones((len(ids), 384), np.float32)]
 
     monkeypatch.setattr(module, "_load_openvino", load)
     lasting = MiniLMEmbedder(folder, F32)
@@ -188,6 +188,53 @@ def test_a_runtime_is_loaded_only_when_it_pays(folder: Path, monkeypatch: pytest
     assert loaded == [folder / minilm.GRAPH_FILE]
     MiniLMEmbedder(folder, F32).embed(["long " * (module.FEW_TOKENS + 1)])
     assert len(loaded) == 2
+
+
+def test_encode_gives_the_vectors_of_embed(embed: MiniLMEmbedder) -> None:
+    vectors, states = embed.encode(TEXTS)
+    np.testing.assert_array_equal(vectors, embed.embed(TEXTS))
+    assert [each.states.shape for each in states] == [(len(each.offsets), 384) for each in states]
+    assert all(each.states.dtype == np.float32 and each.offsets.dtype == np.int32 for each in states)
+
+
+def test_states_are_those_of_numpy_whoever_computes_them(folder: Path, embed: MiniLMEmbedder) -> None:
+    weights = minilm.read_weights(minilm.locate().weights)
+    for text in (TEXTS[0], TEXTS[2]):
+        ids = embed._encode([text], special=True)[0].ids
+        expected = minilm.encode_one(weights, np.array(ids))[1][1:-1]
+        (in_passing,) = MiniLMEmbedder(folder, F32).encode([text])[1]
+        np.testing.assert_allclose(in_passing.states, expected, atol=1e-5)
+        exact = MiniLMEmbedder(folder, F32)
+        exact.prepare()
+        np.testing.assert_allclose(exact.encode([text])[1][0].states, expected, atol=1e-3)
+
+
+def test_the_mean_of_all_states_is_the_vector(embed: MiniLMEmbedder) -> None:
+    """Only the two special tokens, which encode leaves out, stand between the mean and the vector."""
+    vectors, states = embed.encode(TEXTS[4:])
+    for vector, each in zip(vectors[1:], states[1:], strict=True):
+        mean = each.states.mean(axis=0)
+        assert mean @ vector / np.linalg.norm(mean) > 0.97
+
+
+def test_offsets_are_characters_of_the_text_as_given(embed: MiniLMEmbedder) -> None:
+    text = "😀 Ægir caf\udce9, e\u0301cole 東京!"
+    (states,) = embed.encode([text])[1]
+    words = [text[start:end] for start, end in states.offsets]
+    assert words[0] == "😀"
+    assert "東" in words
+    assert "京" in words
+    assert words[-1] == "!"
+    assert "".join(words).replace("\u0301", "") == text.replace(" ", "").replace("\u0301", "")
+
+
+def test_a_text_has_states_up_to_where_it_is_cut(embed: MiniLMEmbedder) -> None:
+    whole, cut, none = embed.encode(["boat " * 510, "boat " * 600, ""])[1]
+    assert len(whole.states) == len(cut.states) == 510
+    assert cut.offsets[-1].tolist() == [509 * 5, 509 * 5 + 4]
+    assert none.states.shape == (0, 384)
+    assert none.offsets.shape == (0, 2)
+    assert embed.encode([])[1] == []
 
 
 def test_a_graph_that_the_runtime_refuses_is_an_error_with_a_hint(tmp_path: Path) -> None:
