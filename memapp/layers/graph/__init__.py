@@ -1,0 +1,1 @@
+"""The graph layer: phrases and passages with weighted edges, searched by Personalized PageRank."""
