@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import platformdirs
 
-from memapp.errors import UsageError
+from memapp.errors import ModelMissing, UsageError
 
 APP = "memapp"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -32,6 +32,18 @@ def default_config() -> Path:
     """The settings file that is read when it exists."""
     home = os.environ.get("MEMAPP_HOME")
     return (Path(home) if home else Path(platformdirs.user_config_dir(APP))) / "config.toml"
+
+
+def shipped(name: str) -> Path:
+    """A file or folder of data/, such as "weights/tagger.safetensors", in a checkout or an installed memapp.
+
+    Raises ModelMissing where it is not there.
+    """
+    package = Path(__file__).parent
+    for folder in (package / "data", package.parent / "data"):
+        if (folder / name).exists():
+            return folder / name
+    raise ModelMissing(f"data/{name}, which memapp ships, is not there.", "Reinstall it: pip install memapp.")
 
 
 @dataclass(frozen=True, slots=True)

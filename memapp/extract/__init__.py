@@ -1,0 +1,1 @@
+"""From passages to the phrases they speak of."""

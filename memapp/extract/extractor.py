@@ -1,0 +1,123 @@
+"""Phrases of a passage without a language model: the tagger on the embedder's token states, and a few rules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memapp.errors import ModelDamaged
+from memapp.extract import rules, tagger
+from memapp.extract.phrases import normal
+from memapp.extract.words import words
+from memapp.protocols import TokenStates
+from memapp.settings import shipped
+from memapp.types import Extraction, Passage
+
+if TYPE_CHECKING:
+    from memapp.extract.tagger import Weights
+
+NAME = "phrases-1"
+"""The number changes with the rules."""
+WEIGHTS = "weights/tagger.safetensors"
+DOUBT = 0.6
+"""A word is left out when the tagger is so sure that it belongs to no mention."""
+DOUBT_CAPITAL = 0.9
+"""The same for a word with a capital inside a sentence."""
+BATCH = 64
+"""Passages whose token states are looked at together."""
+
+
+class PhraseExtractor:
+    """Names, titles, works, events, concepts and dates that passages speak of. Safe to use from several threads.
+
+    Making one is cheap; the weights are read and checked at first use, which raises ModelMissing or ModelDamaged.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._loaded: tuple[Weights, str] | None = None
+
+    @property
+    def identity(self) -> str:
+        """Name and hash of the weights."""
+        return f"{NAME}/{self._read()[1]}"
+
+    def extract(self, passages: Sequence[Passage], states: Sequence[TokenStates]) -> list[Extraction]:
+        """The phrases of each passage as they are written, in order; the title first.
+
+        `states` are those of each passage's `content`, from Embedder.encode; what lies behind their end is looked at
+        by the rules alone.
+        """
+        weights = self._read()[0]
+        made = []
+        for at in range(0, len(passages), BATCH):
+            chosen = passages[at : at + BATCH]
+            found = self._mentions(weights, [passage.content for passage in chosen], states[at : at + BATCH])
+            made += [_extraction(passage, spans) for passage, spans in zip(chosen, found, strict=True)]
+        return made
+
+    def phrases(self, text: str, states: TokenStates) -> tuple[str, ...]:
+        """The phrases of a text of its own, such as a question."""
+        (spans,) = self._mentions(self._read()[0], [text], [states])
+        return _written(text, _with_rules(text, spans))
+
+    def _mentions(
+        self, weights: Weights, texts: Sequence[str], states: Sequence[TokenStates]
+    ) -> list[list[tuple[int, int]]]:
+        found = words(texts, states)
+        return tagger.spans(found, tagger.scores(weights, found, states), len(texts), DOUBT, DOUBT_CAPITAL)
+
+    def _read(self) -> tuple[Weights, str]:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = read_weights(self._path or shipped(WEIGHTS))
+            return self._loaded
+
+
+def read_weights(path: Path) -> tuple[Weights, str]:
+    """The tagger's weights and the sha256 of their file. Raises ModelDamaged where the manifest beside it differs."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    hint = "Reinstall memapp, or train it anew: python -m memapp.train.tagger."
+    try:
+        content = path.read_bytes()
+        manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        weights = {name: value.astype(np.float32) for name, value in load(content).items()}
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelDamaged(f"{path} cannot be read: {error}.", hint) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if not isinstance(manifest, dict) or manifest.get("sha256") != digest:
+        raise ModelDamaged(f"{path} is not what {path.stem}.json says: its sha256 differs.", hint)
+    return weights, digest
+
+
+def _extraction(passage: Passage, spans: list[tuple[int, int]]) -> Extraction:
+    content = passage.content
+    titles = rules.title_forms(passage.title)
+    head = len(passage.title) + 1 if passage.title else 0
+    own = {normal(title) for title in titles}
+    body = _with_rules(content, spans, *(rules.places(content, title) for title in titles))
+    kept = [span for span in body if span[0] >= head or normal(content[slice(*span)]) not in own]
+    return Extraction((*titles, *_written(content, kept)))
+
+
+def _with_rules(text: str, spans: list[tuple[int, int]], *titles: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The tagger's spans and those of the rules: a date or a title is taken whole, else the tagger knows best."""
+    dates = [
+        (start, end)
+        for start, end in rules.dates(text)
+        if not any(first <= start and end <= last and (first, last) != (start, end) for first, last in spans)
+    ]
+    return rules.merged(dates, *titles, spans, rules.quoted(text))
+
+
+def _written(text: str, spans: list[tuple[int, int]]) -> tuple[str, ...]:
+    return tuple(phrase for start, end in spans if normal(phrase := " ".join(text[start:end].split())))

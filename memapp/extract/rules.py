@@ -1,0 +1,66 @@
+"""What the tagger leaves out although its form gives it away: titles, quoted names, dates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from memapp.extract.phrases import LONGEST, normal
+
+Span = tuple[int, int]
+
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
+    r"Nov(?:ember)?|Dec(?:ember)?)\.?"
+)
+_YEAR = r"(?:1\d{3}|20\d{2})"
+_DAY = r"(?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?"
+_DATE = re.compile(
+    rf"(?<![\w.,:-])(?:{_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?|{_MONTH} {_DAY}(?:, ?{_YEAR})?|{_MONTH},? {_YEAR}|"
+    rf"{_YEAR}-\d\d-\d\d|(?:[1-9]\d{{1,3}}) (?:BC|AD|BCE|CE)|{_YEAR}s|{_YEAR}(?![.,]\d))(?![\w])"
+)
+_QUOTED = re.compile(
+    r"\"([^\"\n]{2,80})\"|“([^”\n]{2,80})”|«([^»\n]{2,80})»|「([^」\n]{1,40})」|『([^』\n]{1,40})』|``([^'\n]{2,80})''"
+)
+_BRACKETS = re.compile(r"(?<=\S)\s*\([^()]*\)\s*$")
+_NAMING_WORDS = 8
+"""Quoted words up to which it is a name rather than something said."""
+
+
+def title_forms(title: str) -> tuple[str, ...]:
+    """The title, and without its afterthought in brackets; nothing where it is no phrase."""
+    forms = (title.strip(), _BRACKETS.sub("", title).strip())
+    return tuple(form for form in dict.fromkeys(forms) if normal(form))
+
+
+def dates(text: str) -> list[Span]:
+    """Days, months with a year, years from 1000 to 2099, decades, in order."""
+    return [match.span() for match in _DATE.finditer(text)]
+
+
+def quoted(text: str) -> list[Span]:
+    """What stands in quotation marks and may be a name: short, begun with a capital or in a script without them."""
+    found = []
+    for match in _QUOTED.finditer(text):
+        start, end = match.span(match.lastindex or 0)
+        inner = text[start:end]
+        first = next((character for character in inner if character.isalnum()), "a")
+        if not first.islower() and len(inner.split()) <= _NAMING_WORDS and not inner.rstrip().endswith((",", "?")):
+            found.append((start, end))
+    return found
+
+
+def places(text: str, phrase: str) -> list[Span]:
+    """Where the phrase stands as whole words."""
+    if not phrase or len(phrase) > LONGEST:
+        return []
+    return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(phrase)}(?!\w)", text)]
+
+
+def merged(*layers: Iterable[Span]) -> list[Span]:
+    """All spans in order; of two that overlap the one of the earlier layer stays."""
+    taken: list[Span] = []
+    for layer in layers:
+        fresh = [span for span in layer if not any(span[0] < end and start < span[1] for start, end in taken)]
+        taken += fresh
+    return sorted(taken)
