@@ -20,6 +20,7 @@ _HOMES = {
     "engine": "memapp.evaluate.engine",
     "crash": "memapp.evaluate.crash",
     "concurrency": "memapp.evaluate.concurrency",
+    "pagerank": "memapp.evaluate.pagerank",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

@@ -49,6 +49,7 @@ class Adjacency:
         self._used = 0
         self._abandoned = 0
         self._entries = 0
+        self._weight = 0
         self._compact = True
         self.grow(nodes)
 
@@ -61,6 +62,11 @@ class Adjacency:
     def degree(self) -> NDArray[np.int64]:
         """The sum of the weights of each node's edges, shape (nodes,); a view that is not to be changed."""
         return self._degree[: self._nodes]
+
+    @property
+    def weight(self) -> int:
+        """The sum of all degrees: twice the sum of the edges' weights."""
+        return self._weight
 
     @property
     def edges(self) -> int:
@@ -119,7 +125,7 @@ class Adjacency:
                 self._tidy(np.unique(loose))
         lengths = self._length[nodes]
         places = _places(self._start[nodes], lengths)
-        return lengths, self._indices.take(places), self._weights.take(places)
+        return lengths, self._indices.take(places, mode="clip"), self._weights.take(places, mode="clip")
 
     def compact(self) -> None:
         """Writes the pool anew, in the order of the nodes and without gaps; happens by itself when it pays."""
@@ -170,6 +176,7 @@ class Adjacency:
         running = np.zeros(len(weights) + 1, np.int64)
         np.cumsum(weights, out=running[1:])
         graph._degree[: graph._nodes] = np.diff(running[indptr])
+        graph._weight = int(running[-1])
         return graph
 
     def _contribute(self, rows: ArrayLike, columns: ArrayLike, weights: NDArray[np.int64]) -> None:
@@ -192,6 +199,7 @@ class Adjacency:
         counts = np.diff(first, append=len(rows))
         self._make_room(changed, counts)
         self._degree[changed] += np.add.reduceat(weights.astype(np.int64), first)
+        self._weight += int(weights.sum(dtype=np.int64))
         ends = self._start[changed] + self._length[changed]
         filled = np.flatnonzero(self._length[changed])
         # A new node has the highest number, so its entries mostly go behind all others and a row stays sorted.

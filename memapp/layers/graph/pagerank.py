@@ -19,7 +19,7 @@ from memapp.layers.graph.adjacency import Adjacency
 
 DAMPING = 0.5
 """HippoRAG 2's: a walk is two nodes long on average, which is what a question of two steps needs."""
-EPSILON = 1e-5
+EPSILON = 2e-5
 """`memapp bench pagerank` shows what other values cost and find."""
 TOLERANCE = 1e-6
 DENSE_FROM = 0.01
@@ -104,7 +104,7 @@ def _push(
     adjacency: Adjacency, seeds: NDArray[np.int64], shares: Values, damping: float, epsilon: float, scratch: _Scratch
 ) -> Found:
     degree, residual, estimate = adjacency.degree, scratch.residual, scratch.estimate
-    total = max(int(degree.sum()), 1)
+    total = max(adjacency.weight, 1)
     bound = epsilon * adjacency.nodes / total
     residual[seeds] = shares * _return(adjacency, seeds, shares, damping)
     frontier, touched = seeds, [seeds]
@@ -137,28 +137,48 @@ def power_iteration(
     distances (Golub and Varga, Chebyshev Semi-iterative Methods, 1961), which halves their number. Raises UsageError
     for a wrong shape and for a damping outside [0, 1).
     """
-    _check(damping)
-    if personalization.ndim not in (1, 2) or len(personalization) != adjacency.nodes:
-        raise UsageError("The personalization does not fit the graph.", "Give one row for each node.")
-    kind = np.float32 if personalization.dtype == np.float32 else np.float64
-    if personalization.size == 0:
-        return personalization.astype(kind)
-    restart: NDArray[np.floating] = np.array(np.maximum(personalization, 0).T, kind, order="C", ndmin=2)
-    restart /= np.maximum(restart.sum(1, keepdims=True), np.finfo(kind).tiny)
-    alone = restart[:, adjacency.degree <= 0].sum(1, keepdims=True)
-    restart *= (1 - damping) / (1 - damping * alone)
-    enough = max(tolerance * (1 - damping), 8 * float(np.finfo(kind).eps))
+    restart = restarts(adjacency, personalization, damping)
+    if restart.size == 0:
+        return restart.reshape(personalization.shape)
+    kind = np.float32 if restart.dtype == np.float32 else np.float64
+    enough = precision(restart, damping, tolerance)
     walk = _Walk(adjacency, kind)
-    values, before, pace = restart, restart, 1.0
-    for step in range(_MOST_STEPS):
+    values, before = restart, restart
+    for pace in paces(damping):
         following = walk(values)
         following *= damping
         following += restart
         if float(np.abs(following - values).sum(1).max()) <= enough:
             break
-        pace = 1 / (1 - damping**2 * pace / (4 if step > 1 else 2)) if step else 1.0
         values, before = before + kind(pace) * (following - before), values
     return following.T.reshape(personalization.shape)
+
+
+def restarts(adjacency: Adjacency, personalization: NDArray[np.floating], damping: float) -> NDArray[np.floating]:
+    """What each node gets in every step besides what walks to it, shape (questions, nodes). Raises UsageError."""
+    _check(damping)
+    if personalization.ndim not in (1, 2) or len(personalization) != adjacency.nodes:
+        raise UsageError("The personalization does not fit the graph.", "Give one row for each node.")
+    kind = np.float32 if personalization.dtype == np.float32 else np.float64
+    restart: NDArray[np.floating] = np.array(np.maximum(personalization, 0).T, kind, order="C", ndmin=2)
+    restart /= np.maximum(restart.sum(1, keepdims=True), np.finfo(kind).tiny)
+    alone = restart[:, adjacency.degree <= 0].sum(1, keepdims=True)
+    restart *= (1 - damping) / (1 - damping * alone)
+    return restart
+
+
+def precision(restart: NDArray[np.floating], damping: float, tolerance: float) -> float:
+    """The change in one step, summed over the nodes, from which on the error is below `tolerance` or all rounding."""
+    return max(tolerance * (1 - damping), 8 * float(np.finfo(restart.dtype).eps))
+
+
+def paces(damping: float) -> Iterator[float]:
+    """Chebyshev's factors for a matrix whose eigenvalues lie between -damping and damping; 1 is a plain step."""
+    pace = 1.0
+    for step in range(_MOST_STEPS):
+        if step:
+            pace = 1 / (1 - damping**2 * pace / (4 if step > 1 else 2))
+        yield pace
 
 
 class _Walk:
@@ -171,9 +191,8 @@ class _Walk:
         self._starts = np.append(indptr[self._rows], len(self._indices))
         degree = adjacency.degree
         self._kind = kind
-        self._inverse: NDArray[np.floating] = np.divide(1, degree, out=np.zeros(len(degree)), where=degree > 0).astype(
-            kind
-        )
+        inverse = np.divide(1, degree, out=np.zeros(len(degree)), where=degree > 0)
+        self._inverse: NDArray[np.floating] = inverse.astype(kind)
 
     def __call__(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         result = np.zeros_like(values)

@@ -74,6 +74,7 @@ def test_any_sequence_leaves_the_matrix_of_its_sums(sequence: list[tuple[str, li
     for (one, _), weight in sums.items():
         degrees[one] += weight
     assert graph.degree.tolist() == degrees.tolist()
+    assert graph.weight == degrees.sum()
     at_once = Adjacency(NODES)
     at_once.add(*columns([edge for batch in held for edge in batch]))
     for name, array in graph.arrays().items():
