@@ -21,6 +21,7 @@ _HOMES = {
     "crash": "memapp.evaluate.crash",
     "concurrency": "memapp.evaluate.concurrency",
     "pagerank": "memapp.evaluate.pagerank",
+    "extraction": "memapp.evaluate.extraction",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

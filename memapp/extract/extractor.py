@@ -65,8 +65,12 @@ class PhraseExtractor:
 
     def phrases(self, text: str, states: TokenStates) -> tuple[str, ...]:
         """The phrases of a text of its own, such as a question."""
-        (spans,) = self._mentions(self._read()[0], [text], [states])
-        return _written(text, _with_rules(text, spans))
+        return _written(text, self.spans([text], [states])[0])
+
+    def spans(self, texts: Sequence[str], states: Sequence[TokenStates]) -> list[list[tuple[int, int]]]:
+        """Where the phrases of texts without titles stand, [start, end) in characters, in order."""
+        found = self._mentions(self._read()[0], texts, states)
+        return [_with_rules(text, spans) for text, spans in zip(texts, found, strict=True)]
 
     def _mentions(
         self, weights: Weights, texts: Sequence[str], states: Sequence[TokenStates]
@@ -120,4 +124,5 @@ def _with_rules(text: str, spans: list[tuple[int, int]], *titles: list[tuple[int
 
 
 def _written(text: str, spans: list[tuple[int, int]]) -> tuple[str, ...]:
-    return tuple(phrase for start, end in spans if normal(phrase := " ".join(text[start:end].split())))
+    written = (" ".join(text[start:end].split()) for start, end in spans)
+    return tuple(phrase for phrase in written if normal(phrase))

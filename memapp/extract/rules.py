@@ -61,6 +61,7 @@ def merged(*layers: Iterable[Span]) -> list[Span]:
     """All spans in order; of two that overlap the one of the earlier layer stays."""
     taken: list[Span] = []
     for layer in layers:
-        fresh = [span for span in layer if not any(span[0] < end and start < span[1] for start, end in taken)]
-        taken += fresh
+        for span in layer:
+            if not any(span[0] < end and start < span[1] for start, end in taken):
+                taken.append(span)
     return sorted(taken)

@@ -31,7 +31,12 @@ def scores(weights: Weights, found: Words, states: Sequence[TokenStates]) -> Vec
     """Probabilities of begin, inside and outside, shape (words, 3)."""
     if not len(found.spans):
         return np.zeros((0, 3), np.float32)
-    tokens = np.concatenate([each.states for each in states]) @ weights["tokens"]
+    matrix = weights["tokens"]
+    tokens = np.empty((sum(len(each.states) for each in states), matrix.shape[1]), np.float32)
+    at = 0
+    for each in states:
+        np.matmul(each.states, matrix, out=tokens[at : at + len(each.states)])
+        at += len(each.states)
     width = tokens.shape[1] // 2
     seen = tokens[found.tokens[:, 0], :width] + tokens[found.tokens[:, 1], width:]
     seen += found.shapes @ weights["shapes"] + weights["word"]

@@ -84,8 +84,8 @@ def _shapes(found: c.Flags, spans: NDArray[np.int32], owners: NDArray[np.int32])
     line = changed.copy()
     line[1:] |= c.count(found, c.LINE, np.stack([spans[:-1, 1], start[1:]], axis=1)) > 0
     opens = line.copy()
-    opens[1:] |= stop[:-1]
-    opens[2:] |= quote[1:-1] & (stop[:-2] | line[1:-1])
+    opens[1:] |= stop[:-1] | (quote[:-1] & line[:-1])
+    opens[2:] |= quote[1:-1] & stop[:-2]
     quoted = np.cumsum(quote)
     columns = (
         first & c.UPPER != 0,

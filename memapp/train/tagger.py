@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,9 +29,10 @@ from memapp.protocols import TokenStates
 if TYPE_CHECKING:
     import torch
 
+    from memapp.extract.tagger import Weights
     from memapp.types import Vectors
 
-WORD, CONTEXT = 96, 64
+WORD, CONTEXT = 128, 64
 """Widths of the two layers."""
 EPOCHS = 14
 BATCH = 48
@@ -148,7 +149,7 @@ def _uncased(sample: Sample, generator: np.random.Generator) -> Sample:
         return sample
     shapes = sample.shapes.copy()
     shapes[:, CASE_COLUMNS] = 0
-    return Sample(sample.states, sample.first, sample.last, shapes, sample.labels)
+    return replace(sample, shapes=shapes)
 
 
 def _network() -> dict[str, torch.Tensor]:
@@ -199,7 +200,7 @@ def _loss(network: dict[str, torch.Tensor], samples: Sequence[Sample]) -> torch.
     return functional.cross_entropy(logits, torch.from_numpy(np.concatenate([one.labels for one in samples])))
 
 
-def measured(weights: dict[str, Vectors], embedder: MiniLMEmbedder, samples: Sequence[Marked]) -> dict[str, float]:
+def measured(weights: Weights, embedder: MiniLMEmbedder, samples: Sequence[Marked]) -> dict[str, float]:
     """Precision, recall and F1 of exact spans."""
     right = given = wanted = 0
     for sample in samples:
