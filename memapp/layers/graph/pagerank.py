@@ -22,8 +22,9 @@ DAMPING = 0.5
 EPSILON = 2e-5
 """`memapp bench pagerank` shows what other values cost and find."""
 TOLERANCE = 1e-6
-DENSE_FROM = 0.01
-"""The share of all nodes from which on, when they are seeds, power iteration takes less time."""
+DENSE_FROM = 0.2
+"""The share of all nodes from which on, when they are seeds, all values are computed. Forward push takes as long as
+power iteration at a tenth of 20,000 nodes, and less than half as long at a half of 200,000."""
 
 Values = NDArray[np.float64]
 Found = tuple[NDArray[np.int64], Values]
