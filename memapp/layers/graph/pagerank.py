@@ -108,7 +108,7 @@ def _push(
     total = max(adjacency.weight, 1)
     bound = epsilon * adjacency.nodes / total
     residual[seeds] = shares * _return(adjacency, seeds, shares, damping)
-    frontier, touched = seeds, [seeds]
+    frontier, touched = seeds[residual[seeds] > bound * degree[seeds]], [seeds]
     while len(frontier):
         mass = residual[frontier]
         residual[frontier] = 0
