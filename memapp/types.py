@@ -80,11 +80,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry of the log: the passages [first, last] came or went."""
+    """One entry of the log: the passages [first, last] came, went, or are known to speak of something else."""
 
     position: int
     """Counts from 1 over all namespaces, without reuse."""
-    kind: Literal["insert", "forget"]
+    kind: Literal["insert", "forget", "extract"]
     first: int
     last: int
 
@@ -125,6 +125,8 @@ class Query:
     text: str
     vector: Vectors | None = None
     """Unit length, shape (dimension,); None when no layer asked for it."""
+    near: tuple[Score, ...] = ()
+    """What other layers recalled, fused, best first: where a layer that follows links starts from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,20 @@ class Score:
     passage: int
     value: float
     why: str = ""
+    signals: Mapping[str, float] = field(default_factory=dict)
+    """What the layer knows of the passage besides, for a ranker that sees all layers."""
+    links: tuple[Link, ...] = ()
+    """How a layer that follows links came to the passage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A step from the question, or from a passage, through a phrase to a passage."""
+
+    phrase: int
+    """The key of the phrase's normal form, see `Extraction`; words themselves stand in the store only."""
+    source: int | None = None
+    """The passage that it comes from; None when the question names the phrase itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +414,7 @@ class LogEntry:
 
     position: int
     at: str
-    kind: Literal["insert", "forget"]
+    kind: Literal["insert", "forget", "extract"]
     document: str
     """Empty once the document is forgotten: the log keeps that it was, not what it was."""
     passages: int

@@ -74,7 +74,7 @@ def _log(connection: sa.Connection, number: int) -> tuple[bool, str]:
     for kind, first, last in connection.execute(query.order_by(changes.c.position)):
         if kind == "insert":
             alive[first] = last
-        else:
+        elif kind == "forget":
             alive.pop(first, None)
     kept = sa.select(documents.c.id, documents.c.last).where(documents.c.namespace == number)
     stored = {row.id: row.last for row in connection.execute(kept)}

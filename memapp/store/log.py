@@ -22,8 +22,8 @@ from memapp.errors import EmbedderMismatch
 from memapp.protocols import EmbedderIdentity
 from memapp.store import chats, debt, fulltext
 from memapp.store.engine import Database, locate, parts
-from memapp.store.schema import changes, documents, facts, namespaces, passages, vectors
-from memapp.types import Change, Document, ItemState, LogEntry, Span, Vectors
+from memapp.store.schema import changes, documents, extractions, facts, namespaces, passages, vectors
+from memapp.types import Change, Document, Extraction, ItemState, LogEntry, Span, Vectors
 
 REEMBEDDED = "reembedded"
 """The fact that holds the last passage with a new vector while a change of embedder is under way."""
@@ -39,6 +39,10 @@ class Entry:
     spans: tuple[Span, ...]
     vectors: Vectors
     """Shape (len(spans), dimension)."""
+    extractions: tuple[Extraction, ...] = ()
+    """What each passage speaks of; none when nobody looked yet."""
+    origin: str = ""
+    """What extracted that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +250,9 @@ class Store:
         next_id = (connection.execute(sa.select(sa.func.max(changes.c.last))).scalar() or 0) + 1
         position = (connection.execute(sa.select(sa.func.max(changes.c.position))).scalar() or 0) + 1
         at = now()
-        rows: dict[sa.Table, list[dict[str, Any]]] = {documents: [], passages: [], vectors: [], changes: []}
+        rows: dict[sa.Table, list[dict[str, Any]]] = {
+            table: [] for table in (documents, passages, vectors, extractions, changes)
+        }
         words: list[fulltext.Row] = []
         for offset, entry in enumerate(entries):
             first, last = next_id, next_id + len(entry.spans) - 1
@@ -256,10 +262,14 @@ class Store:
             rows[passages].extend(stretch)
             half = entry.vectors.astype("<f2")
             rows[vectors].extend({"passage": first + i, "vector": half[i].tobytes()} for i in range(len(entry.spans)))
+            rows[extractions].extend(
+                extraction_row(first + i, entry.origin, found) for i, found in enumerate(entry.extractions)
+            )
             words.extend((row["id"], entry.document.title, row["text"]) for row in stretch)
             rows[changes].append(_change_row(position + offset, number, "insert", first, last, at))
         for target, values in rows.items():
-            connection.execute(sa.insert(target), values)
+            if values:
+                connection.execute(sa.insert(target), values)
         fulltext.insert(connection, number, words)
         return {row["key"]: row["id"] for row in rows[documents]}
 
@@ -273,7 +283,7 @@ class Store:
         debt.owe(connection, number)
         fulltext.delete(connection, number, words)
         ranges = [{"lo": row.id, "hi": row.last} for row in rows]
-        for column in (vectors.c.passage, passages.c.id, documents.c.id):
+        for column in (vectors.c.passage, extractions.c.passage, passages.c.id, documents.c.id):
             within = column.between(sa.bindparam("lo"), sa.bindparam("hi"))
             connection.execute(sa.delete(column.table).where(within), ranges)
         at = now()
@@ -357,6 +367,26 @@ def _passage_rows(entry: Entry, first: int) -> list[dict[str, Any]]:
         )
         end = span.end
     return rows
+
+
+def extraction_row(passage: int, origin: str, found: Extraction) -> dict[str, Any]:
+    """The row of one passage's extraction."""
+    facts = [[fact.subject, fact.predicate, fact.object] for fact in found.facts]
+    return {"passage": passage, "origin": origin, "phrases": list(found.phrases), "facts": facts}
+
+
+def log_extracted(connection: sa.Connection, number: int, ids: Sequence[int]) -> None:
+    """Logs that other things are known of these passages, in order of id; inside a write transaction."""
+    runs: list[tuple[int, int]] = []
+    for id in ids:
+        if runs and runs[-1][1] + 1 == id:
+            runs[-1] = (runs[-1][0], id)
+        else:
+            runs.append((id, id))
+    position = (connection.execute(sa.select(sa.func.max(changes.c.position))).scalar() or 0) + 1
+    at = now()
+    rows = [_change_row(position + i, number, "extract", first, last, at) for i, (first, last) in enumerate(runs)]
+    connection.execute(sa.insert(changes), rows)
 
 
 def _change_row(position: int, number: int, kind: str, first: int, last: int, at: str) -> dict[str, Any]:

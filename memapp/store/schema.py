@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration in migrations/versions."""
 
 metadata = MetaData()
@@ -83,6 +83,16 @@ vectors = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 """Unit vectors, little-endian float16."""
+
+extractions = Table(
+    "extractions",
+    metadata,
+    Column("passage", ForeignKey("passages.id"), primary_key=True, autoincrement=False),
+    Column("origin", String(16), primary_key=True),
+    Column("phrases", JSON, nullable=False),
+    Column("facts", JSON, nullable=False),
+)
+"""What a passage speaks of, as each extractor found it; facts are lists of subject, predicate and object."""
 
 changes = Table(
     "changes",
