@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAME = "phrases-1"
 """The number changes with the rules."""
 WEIGHTS = "weights/tagger.safetensors"
-DOUBT = 0.6
+DOUBT = 0.5
 """A word is left out when the tagger is so sure that it belongs to no mention."""
 DOUBT_CAPITAL = 0.9
 """The same for a word with a capital inside a sentence."""
@@ -115,12 +115,10 @@ def _extraction(passage: Passage, spans: list[tuple[int, int]]) -> Extraction:
 
 def _with_rules(text: str, spans: list[tuple[int, int]], *titles: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The tagger's spans and those of the rules: a date or a title is taken whole, else the tagger knows best."""
-    dates = [
-        (start, end)
-        for start, end in rules.dates(text)
-        if not any(first <= start and end <= last and (first, last) != (start, end) for first, last in spans)
-    ]
-    return rules.merged(dates, *titles, spans, rules.quoted(text))
+    spans = rules.mended(text, spans)
+    dates = rules.dates(text)
+    whole = [date for date, inside in zip(dates, rules.within(dates, spans), strict=True) if not inside]
+    return rules.merged(whole, *titles, spans, rules.quoted(text))
 
 
 def _written(text: str, spans: list[tuple[int, int]]) -> tuple[str, ...]:

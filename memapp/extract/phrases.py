@@ -57,6 +57,20 @@ def aliases(phrase: str) -> tuple[str, ...]:
     return tuple(form for form in dict.fromkeys([shorter, *forms]) if form != own and _names(form))
 
 
+def stretches(text: str, words: int = 8) -> tuple[str, ...]:
+    """Normal forms of all stretches of up to so many words, the longest first: to find known phrases in a question.
+
+    No tagger sees where an unknown title ends, and nobody types its capitals; who knows the phrases can look them up.
+    """
+    parts = text.split()[:LONGEST]
+    forms = (
+        normal(" ".join(parts[start : start + length]))
+        for length in range(min(words, len(parts)), 0, -1)
+        for start in range(len(parts) - length + 1)
+    )
+    return tuple(dict.fromkeys(form for form in forms if form))
+
+
 def _folded(phrase: str) -> str:
     """Case and compatibility forms folded until nothing changes; characters that do not show dropped."""
     if phrase.isascii():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 
 from memapp.extract.phrases import LONGEST, normal
 
@@ -23,12 +24,15 @@ _QUOTED = re.compile(
     r"\"([^\"\n]{2,80})\"|“([^”\n]{2,80})”|«([^»\n]{2,80})»|「([^」\n]{1,40})」|『([^』\n]{1,40})』|``([^'\n]{2,80})''"
 )
 _BRACKETS = re.compile(r"(?<=\S)\s*\([^()]*\)\s*$")
+_SMALL_END = re.compile(r"[\s,;:]+(?:(?:and|or|of|for|in|on|at|to|by|from|with|the|a|an|de|is|was|are)\b)?[\s,;:]*\Z")
 _NAMING_WORDS = 8
 """Quoted words up to which it is a name rather than something said."""
 
 
 def title_forms(title: str) -> tuple[str, ...]:
     """The title, and without its afterthought in brackets; nothing where it is no phrase."""
+    if len(title) > LONGEST:
+        return ()
     forms = (title.strip(), _BRACKETS.sub("", title).strip())
     return tuple(form for form in dict.fromkeys(forms) if normal(form))
 
@@ -57,11 +61,42 @@ def places(text: str, phrase: str) -> list[Span]:
     return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(phrase)}(?!\w)", text)]
 
 
+def mended(text: str, spans: Iterable[Span]) -> list[Span]:
+    """The tagger's spans without the small words that they end in, and joined where one hyphen parts two names.
+
+    One that is too long for a phrase is left out.
+    """
+    made: list[Span] = []
+    for start, end in spans:
+        if end - start > LONGEST:
+            continue
+        while ending := _SMALL_END.search(text, start, end):
+            end = ending.start()
+        if start >= end:
+            continue
+        if made and text[made[-1][1] : start] == "-" and text[start].isupper() and text[made[-1][0]].isupper():
+            start = made.pop()[0]
+        made.append((start, end))
+    return made
+
+
+def within(inner: Iterable[Span], outer: Sequence[Span]) -> list[bool]:
+    """Whether each span is part of a longer one of `outer`, which are in order and do not overlap."""
+    starts = [start for start, _ in outer]
+    found = []
+    for span in inner:
+        near = outer[bisect_right(starts, span[0]) - 1] if starts else span
+        found.append(near != span and near[0] <= span[0] and span[1] <= near[1])
+    return found
+
+
 def merged(*layers: Iterable[Span]) -> list[Span]:
-    """All spans in order; of two that overlap the one of the earlier layer stays."""
-    taken: list[Span] = []
-    for layer in layers:
-        for span in layer:
-            if not any(span[0] < end and start < span[1] for start, end in taken):
-                taken.append(span)
-    return sorted(taken)
+    """All spans in order; of two that overlap the one of the earlier layer, or that stands first there, stays."""
+    layers = tuple(list(layer) for layer in layers)
+    taken = bytearray(max((end for layer in layers for _, end in layer), default=0))
+    kept: list[Span] = []
+    for start, end in (span for layer in layers for span in layer):
+        if 1 not in taken[start:end]:
+            taken[start:end] = b"\1" * (end - start)
+            kept.append((start, end))
+    return sorted(kept)

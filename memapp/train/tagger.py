@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from memapp.extract.tagger import Weights
     from memapp.types import Vectors
 
-WORD, CONTEXT = 128, 64
+WORD, CONTEXT = 96, 64
 """Widths of the two layers."""
 EPOCHS = 14
 BATCH = 48

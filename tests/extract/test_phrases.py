@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memapp.extract.phrases import LONGEST, aliases, normal
+from memapp.extract.phrases import LONGEST, aliases, normal, stretches
 
 
 @pytest.mark.parametrize(
@@ -130,3 +130,18 @@ def test_aliases_are_normal_forms_other_than_its_own(phrase: str) -> None:
     assert normal(phrase) not in forms
     assert all(form and normal(form) == form for form in forms)
     assert len(set(forms)) == len(forms)
+
+
+def test_stretches_find_what_no_tagger_sees() -> None:
+    found = stretches("Who directed the film Oh! What a Nurse! (1926)?")
+    assert {normal("Oh! What a Nurse!"), "1926", "film"} <= set(found)
+    assert found.index("film oh! what a nurse!") < found.index("nurse!")
+    assert stretches("") == stretches("?!") == ()
+    assert len(stretches("word " * 10_000, 3)) == 3
+
+
+@given(st.text(max_size=60), st.integers(1, 4))
+def test_stretches_are_normal_and_hold_every_word(text: str, words: int) -> None:
+    found = stretches(text, words)
+    assert all(form and normal(form) == form for form in found)
+    assert {normal(word) for word in text.split()} - {""} <= set(found)

@@ -61,6 +61,21 @@ def test_places_are_whole_words() -> None:
     assert rules.places("Ann", "") == []
 
 
+def test_what_is_part_of_something_longer() -> None:
+    outer = [(2, 5), (8, 12)]
+    inner = [(2, 5), (2, 4), (3, 5), (0, 1), (4, 9), (9, 11), (12, 13)]
+    assert rules.within(inner, outer) == [False, True, True, False, False, True, False]
+    assert rules.within(inner, []) == [False] * len(inner)
+
+
+def test_mending() -> None:
+    text = "Diana Forbes-Robertson of and Paris, or Saint-Denis the"
+    spans = [(0, 12), (13, 29), (30, 39), (40, 55)]
+    assert at(text, rules.mended(text, spans)) == ["Diana Forbes-Robertson", "Paris", "Saint-Denis"]
+    assert rules.mended("Anna-lena", [(0, 4), (5, 9)]) == [(0, 4), (5, 9)]
+    assert rules.mended(" , ", [(0, 3)]) == []
+
+
 spans = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)).map(lambda pair: (pair[0], sum(pair))), max_size=8)
 
 
