@@ -85,6 +85,19 @@ class PhraseExtractor:
             return self._loaded
 
 
+class RuleExtractor:
+    """Titles, dates, quoted names and runs of words with capitals: for token states that the tagger does not know."""
+
+    @property
+    def identity(self) -> str:
+        """A constant name."""
+        return f"{NAME}/rules"
+
+    def extract(self, passages: Sequence[Passage], states: Sequence[TokenStates]) -> list[Extraction]:
+        """The phrases of each passage as they are written, in order; the title first. `states` are not looked at."""
+        return [_extraction(passage, rules.capitals(passage.content)) for passage in passages]
+
+
 def read_weights(path: Path) -> tuple[Weights, str]:
     """The tagger's weights and the sha256 of their file. Raises ModelDamaged where the manifest beside it differs."""
     from safetensors import SafetensorError

@@ -23,6 +23,7 @@ _DATE = re.compile(
 _QUOTED = re.compile(
     r"\"([^\"\n]{2,80})\"|“([^”\n]{2,80})”|«([^»\n]{2,80})»|「([^」\n]{1,40})」|『([^』\n]{1,40})』|``([^'\n]{2,80})''"
 )
+_RUN = re.compile(r"\b[A-Z][\w'’-]*(?: (?:(?:of|the|de|and|for|van|von) )?[A-Z][\w'’-]*)*")
 _BRACKETS = re.compile(r"(?<=\S)\s*\([^()]*\)\s*$")
 _SMALL_END = re.compile(r"[\s,;:]+(?:(?:and|or|of|for|in|on|at|to|by|from|with|the|a|an|de|is|was|are)\b)?[\s,;:]*\Z")
 _NAMING_WORDS = 8
@@ -52,6 +53,17 @@ def quoted(text: str) -> list[Span]:
         if not first.islower() and len(inner.split()) <= _NAMING_WORDS and not inner.rstrip().endswith((",", "?")):
             found.append((start, end))
     return found
+
+
+def capitals(text: str) -> list[Span]:
+    """Runs of words with capitals, but for a single word that only begins a sentence: names, where no tagger helps."""
+    found = (match.span() for match in _RUN.finditer(text))
+    return [span for span in found if " " in text[slice(*span)] or not _opens(text, span[0])]
+
+
+def _opens(text: str, at: int) -> bool:
+    before = text[max(0, at - 4) : at].rstrip("\"'“‘( \t")
+    return not before or before[-1] in ".!?\n"
 
 
 def places(text: str, phrase: str) -> list[Span]:

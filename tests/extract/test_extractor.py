@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from memapp.errors import ModelDamaged, ModelMissing
+from memapp.extract import open_extractor
 from memapp.extract.extractor import NAME, PhraseExtractor
 from memapp.extract.phrases import LONGEST, normal
 from memapp.models.embedder import MiniLMEmbedder
+from memapp.models.scripted import ScriptedEmbedder
 from memapp.protocols import Embedder, Extractor
 from memapp.settings import shipped
 from memapp.types import Extraction, Passage
@@ -147,6 +149,16 @@ def test_damaged_weights_are_refused_with_a_remedy(tmp_path: Path) -> None:
         assert caught.value.hint
     with pytest.raises(ModelDamaged):
         PhraseExtractor(tmp_path / "none.safetensors").extract([], [])
+
+
+def test_an_embedder_that_the_tagger_was_not_trained_on_gets_rules(embedder: Embedder) -> None:
+    stranger = ScriptedEmbedder()
+    by_rules = open_extractor(stranger.identity)
+    (found,) = extract(stranger, by_rules, MILL)
+    assert {"Alba Roth (engineer)", "Brest", "Henri Dufour", "12 May 1884", "Wheels and Water"} <= set(found.phrases)
+    assert not {"She", "Her"} & set(found.phrases)
+    assert extract(stranger, by_rules, passage(""), passage("x" * 10_000)) == [Extraction(), Extraction()]
+    assert open_extractor(embedder.identity).identity == PhraseExtractor().identity != by_rules.identity
 
 
 def test_what_is_not_shipped() -> None:

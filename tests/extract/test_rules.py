@@ -47,6 +47,12 @@ def test_quoted_names(text: str, found: list[str]) -> None:
     assert at(text, rules.quoted(text)) == found
 
 
+def test_capitals() -> None:
+    text = 'The mill of Alba Roth stood in Brest. It was the Bank of France\'s. "Who knew?" Ann Lee did.\nNow Paris'
+    assert at(text, rules.capitals(text)) == ["Alba Roth", "Brest", "Bank of France's", "Ann Lee", "Now Paris"]
+    assert rules.capitals("") == rules.capitals("no names. None") == []
+
+
 def test_titles() -> None:
     assert rules.title_forms("Rock (band)") == ("Rock (band)", "Rock")
     assert rules.title_forms("Rock") == ("Rock",)
