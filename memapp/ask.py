@@ -1,30 +1,22 @@
-"""The story of answering: what to search for, recall, fuse, prompt, generate, cite, judge."""
+"""The story of answering: search, prompt, generate, cite, judge."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from memapp.answer import cite, confidence, prompt, quote
-from memapp.errors import UsageError
-from memapp.protocols import Embedder, Engine, MemoryLayer
-from memapp.recall import clues, fuse, names
-from memapp.settings import Settings
-from memapp.store import content
-from memapp.store.log import Store
+from memapp.protocols import Engine
+from memapp.search import Clock, Recall, search
 from memapp.types import (
     Answer,
     Done,
     Event,
     Finish,
-    Hit,
     Piece,
-    Query,
     Recalled,
     Sampling,
-    Score,
     SearchResult,
     Token,
     Tokens,
@@ -33,70 +25,6 @@ from memapp.types import (
 
 _TURNS = 3
 """Earlier turns that the model sees, if they fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """What a search is made with."""
-
-    store: Store
-    embedder: Embedder
-    layers: Mapping[str, MemoryLayer]
-    settings: Settings
-
-
-class _Clock:
-    """Milliseconds by stage."""
-
-    def __init__(self) -> None:
-        self.began = self._last = time.perf_counter()
-        self.ms: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.ms[stage] = self.ms.get(stage, 0.0) + (now - self._last) * 1000
-        self._last = now
-
-    def total(self) -> dict[str, float]:
-        return {**self.ms, "total": (time.perf_counter() - self.began) * 1000}
-
-
-def search(recall: Recall, question: str, k: int, history: Sequence[Turn] = ()) -> SearchResult:
-    """The k best passages for a question, follow-ups resolved by `history`. Raises UsageError for an empty question."""
-    if not question.strip():
-        raise UsageError("The question is empty.", "Ask something.")
-    if k < 1:
-        raise UsageError(f"k is {k}.", "Ask for at least one passage.")
-    clock = _Clock()
-    text = clues.standalone(question, history)
-    for layer in recall.layers.values():
-        catch_up(layer, recall.store)
-    clock.lap("catch up")
-    query = Query(text, recall.embedder.embed([text])[0] if _needs_vector(recall.layers) else None)
-    clock.lap("embed")
-    rankings: dict[str, list[Score]] = {}
-    depth = max(fuse.DEPTH, k)
-    for name, layer in recall.layers.items():
-        rankings[name] = layer.recall(query, depth)
-        clock.lap(name)
-    # The last guard: what the store does not hold for this namespace now is not recalled, whatever a layer says.
-    alive = content.passages_by_id(
-        recall.store, sorted({score.passage for each in rankings.values() for score in each})
-    )
-    rankings = {name: [score for score in each if score.passage in alive] for name, each in rankings.items()}
-    clock.lap("load")
-    titled = names.named(text, {id: passage.title for id, passage in alive.items()})
-    fused = fuse.fuse(rankings, k, depth=depth, named=titled)
-    clock.lap("fuse")
-    hits = (Hit(rank, one.score, alive[one.passage], one.shares) for rank, one in enumerate(fused, 1))
-    return SearchResult(text, tuple(hits), clock.total())
-
-
-def catch_up(layer: MemoryLayer, store: Store) -> None:
-    """Feeds a layer what was logged since its cursor, by this process or another."""
-    after = layer.cursor
-    if store.head() > after:
-        layer.apply(store.changes(after))
 
 
 def stream(
@@ -114,7 +42,7 @@ def stream(
         yield Token(confidence.NOTHING)
         yield Done(Answer(question, confidence.NOTHING, abstained=True, timing_ms=found.timing_ms))
         return
-    clock = _Clock()
+    clock = Clock()
     settings = recall.settings
     read = prompt.worth_reading(found.hits, settings.focus)
     room = engine.context_tokens - settings.answer_tokens
@@ -187,7 +115,3 @@ def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Pro
         return replace(answer, confidence=sure)
     words = " ".join([*quoted.citation.text.split(), f"[{quoted.citation.n}]"])
     return replace(answer, text=words, citations=(quoted.citation,), confidence=confidence.of_quote(quoted.fit))
-
-
-def _needs_vector(layers: Mapping[str, MemoryLayer]) -> bool:
-    return any(name != "lexical" for name in layers)

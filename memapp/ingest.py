@@ -1,4 +1,4 @@
-"""The story of remembering: find, read, split, embed, commit, and let the layers catch up.
+"""The story of remembering: find, read, split, embed, extract, commit, and let the layers catch up.
 
 Reading and committing run in threads of their own, so that the embedder never waits for a disk. What
 is committed stays, whatever happens afterwards; a document is committed whole or not at all.
@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from memapp.protocols import Embedder, Reader
+from memapp.protocols import Embedder, Extractor, Reader
 from memapp.read import Found, find, read, source_of, split_all, spool
 from memapp.settings import Settings
 from memapp.store import erase
+from memapp.store.extractions import TAGGER
 from memapp.store.log import Entry, Store, content_hash
-from memapp.types import Document, Failure, IngestReport, Item, ItemState, Passage, Progress, Span, Vectors
+from memapp.types import Document, Extraction, Failure, IngestReport, Item, ItemState, Passage, Progress, Span, Vectors
 
 _BATCH_PASSAGES = 256
 """Passages that are embedded and committed together."""
@@ -33,7 +34,9 @@ class _Ledger:
     """What became of each item so far, and where the time went."""
 
     items: list[Item] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "split", "embed", "commit"), 0.0))
+    seconds: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("read", "split", "embed", "extract", "commit"), 0.0)
+    )
     passages: int = 0
     progress: Callable[[Progress], None] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -53,10 +56,18 @@ class _Ledger:
         self.seconds[stage] += time.perf_counter() - since
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What reads the passages: vectors and token states by the one, phrases by the other if any is wanted."""
+
+    embedder: Embedder
+    extractor: Extractor | None = None
+
+
 def ingest(
     documents: Iterable[Document | Failure],
     store: Store,
-    embedder: Embedder,
+    models: Models,
     settings: Settings,
     *,
     progress: Callable[[Progress], None] | None = None,
@@ -71,11 +82,11 @@ def ingest(
     ledger = _Ledger(progress=progress)
     stop = cancel or threading.Event()
     reading = _Stage(_timed(documents, ledger), stop)
-    writing = _Writer(store, embedder, ledger)
+    writing = _Writer(store, models.embedder, ledger)
     interrupted = False
     try:
         for batch in _batches(reading, ledger):
-            for entries in _made_ready(batch, store, embedder, settings, ledger):
+            for entries in _made_ready(batch, store, models, settings, ledger):
                 writing.put(entries)
             if stop.is_set():
                 break
@@ -179,7 +190,7 @@ def _batches(items: Iterable[Document | Failure], ledger: _Ledger) -> Iterator[l
 
 
 def _made_ready(
-    batch: list[Document], store: Store, embedder: Embedder, settings: Settings, ledger: _Ledger
+    batch: list[Document], store: Store, models: Models, settings: Settings, ledger: _Ledger
 ) -> Iterator[list[Entry]]:
     """Splits and embeds the documents that are new; the others are noted as unchanged."""
     known = store.hashes(document.id for document in batch)
@@ -192,7 +203,9 @@ def _made_ready(
             fresh.append(document)
             changed.add(document.id)
     began = time.perf_counter()
-    split = split_all(fresh, settings.passage_tokens, lambda texts: embedder.count(list(texts)), settings.record_tokens)
+    split = split_all(
+        fresh, settings.passage_tokens, lambda texts: models.embedder.count(list(texts)), settings.record_tokens
+    )
     ledger.spent("split", began)
     ready: list[tuple[Document, list[Span]]] = []
     waiting = 0
@@ -203,34 +216,47 @@ def _made_ready(
         ready.append((document, spans))
         waiting += len(spans)
         if waiting >= _BATCH_PASSAGES:
-            yield _embedded(ready, embedder, ledger)
+            yield _embedded(ready, models, ledger)
             ready, waiting = [], 0
     if ready:
-        yield _embedded(ready, embedder, ledger)
+        yield _embedded(ready, models, ledger)
 
 
-def _embedded(ready: list[tuple[Document, list[Span]]], embedder: Embedder, ledger: _Ledger) -> list[Entry]:
-    began = time.perf_counter()
-    contents = [
-        Passage(0, document.id, document.title, document.text[span.start : span.end], span.start, span.end).content
+def _embedded(ready: list[tuple[Document, list[Span]]], models: Models, ledger: _Ledger) -> list[Entry]:
+    passages = [
+        Passage(0, document.id, document.title, document.text[span.start : span.end], span.start, span.end)
         for document, spans in ready
         for span in spans
     ]
-    vectors = _in_steps(contents, embedder)
-    ledger.spent("embed", began)
+    vectors, extractions = _in_steps(passages, models, ledger)
     entries, at = [], 0
     for document, spans in ready:
-        entries.append(Entry(document, tuple(spans), vectors[at : at + len(spans)]))
+        stretch = slice(at, at + len(spans))
+        entries.append(Entry(document, tuple(spans), vectors[stretch], tuple(extractions[stretch]), TAGGER))
         at += len(spans)
     return entries
 
 
-def _in_steps(contents: list[str], embedder: Embedder) -> Vectors:
+def _in_steps(passages: list[Passage], models: Models, ledger: _Ledger) -> tuple[Vectors, list[Extraction]]:
     """Embeds a long document in steps, so that memory stays bounded."""
     import numpy as np
 
-    step = 4 * _BATCH_PASSAGES
-    return np.concatenate([embedder.embed(contents[i : i + step]) for i in range(0, len(contents), step)])
+    vectors: list[Vectors] = []
+    extractions: list[Extraction] = []
+    for start in range(0, len(passages), _BATCH_PASSAGES):
+        step = passages[start : start + _BATCH_PASSAGES]
+        contents = [passage.content for passage in step]
+        began = time.perf_counter()
+        if models.extractor is None:
+            vectors.append(models.embedder.embed(contents))
+        else:
+            made, states = models.embedder.encode(contents)
+            vectors.append(made)
+            ledger.spent("embed", began)
+            began = time.perf_counter()
+            extractions += models.extractor.extract(step, states)
+        ledger.spent("extract" if models.extractor else "embed", began)
+    return np.concatenate(vectors), extractions
 
 
 class _Stage:

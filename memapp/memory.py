@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from memapp import ask as asking
 from memapp import ingest as ingesting
+from memapp import search as finding
 from memapp.errors import EmbedderMismatch, UsageError
-from memapp.protocols import Embedder, Engine, MemoryLayer
+from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer
 from memapp.settings import Settings, default_store, load
 from memapp.store import chats, check, content, erase
 from memapp.store.log import Forgotten, Store, now
@@ -52,12 +53,20 @@ Report = Callable[[Progress], None]
 class Memory:
     """One namespace of a store: feed it, ask it, make it forget. Safe to use from several threads."""
 
-    def __init__(self, store: Store, settings: Settings, embedder: Embedder | None, engine: Engine | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        embedder: Embedder | None,
+        engine: Engine | None,
+        extractor: Extractor | None = None,
+    ) -> None:
         """Use `Memory.open`."""
         self._store = store
         self.settings = settings
         self._embedder = embedder
         self._engine = engine
+        self._extractor = extractor
         self._layers: dict[str, MemoryLayer] = {}
         self._lock = threading.RLock()
 
@@ -70,6 +79,7 @@ class Memory:
         settings: Settings | None = None,
         embedder: Embedder | None = None,
         engine: Engine | None = None,
+        extractor: Extractor | None = None,
         create: bool = True,
     ) -> Memory:
         """Opens a store, a file's path or a SQLAlchemy URL; models are loaded when they are first needed.
@@ -82,7 +92,7 @@ class Memory:
         settings = settings or load()
         location = default_store() if store is None else store
         opened = Store(location, namespace, busy_seconds=settings.busy_seconds, create=create)
-        return cls(opened, settings, embedder, engine)
+        return cls(opened, settings, embedder, engine, extractor)
 
     def close(self) -> None:
         """Saves the layers and lets go of store and model; safe to call twice."""
@@ -121,6 +131,16 @@ class Memory:
 
                 self._embedder = MiniLMEmbedder(threads=self.settings.threads)
             return self._embedder
+
+    @property
+    def extractor(self) -> Extractor:
+        """What finds phrases at ingest; made at first use. An embedder that it was not trained for gets rules only."""
+        with self._lock:
+            if self._extractor is None:
+                from memapp.extract import open_extractor
+
+                self._extractor = open_extractor(self.embedder.identity)
+            return self._extractor
 
     @property
     def engine(self) -> Engine:
@@ -205,11 +225,10 @@ class Memory:
         cancel: threading.Event | None = None,
     ) -> IngestReport:
         self._store.require(self.embedder.identity)
-        report = ingesting.ingest(
-            documents, self._store, self.embedder, self.settings, progress=progress, cancel=cancel
-        )
+        models = ingesting.Models(self.embedder, self.extractor if self.settings.extract else None)
+        report = ingesting.ingest(documents, self._store, models, self.settings, progress=progress, cancel=cancel)
         for layer in list(self._layers.values()):
-            asking.catch_up(layer, self._store)
+            finding.catch_up(layer, self._store)
             layer.save()
         return report
 
@@ -225,7 +244,7 @@ class Memory:
         self, question: str, k: int | None = None, *, layers: Sequence[str] | None = None, history: Sequence[Turn] = ()
     ) -> SearchResult:
         """The k best passages, with the time that each step took. Raises UsageError for an unknown layer."""
-        return asking.search(self._recall(layers), question, self._k(k), history)
+        return finding.search(self.recall_with(layers), question, self._k(k), history)
 
     def ask(
         self, question: str, k: int | None = None, *, layers: Sequence[str] | None = None, history: Sequence[Turn] = ()
@@ -243,7 +262,7 @@ class Memory:
         cancel: threading.Event | None = None,
     ) -> Iterator[Event]:
         """The answer as it comes about: Recalled, Tokens, Citations, Done."""
-        return asking.stream(self._recall(layers), self.engine, question, self._k(k), history, cancel)
+        return asking.stream(self.recall_with(layers), self.engine, question, self._k(k), history, cancel)
 
     def batch(
         self,
@@ -343,7 +362,7 @@ class Memory:
     def _layer_stats(self) -> Iterator[LayerStats]:
         for name, layer in self._chosen(self.settings.layers).items():
             try:
-                asking.catch_up(layer, self._store)
+                finding.catch_up(layer, self._store)
                 yield layer.stats()
             except EmbedderMismatch as error:
                 yield LayerStats(name, 0, 0, 0, f"unusable: {error.hint}")
@@ -379,7 +398,7 @@ class Memory:
         with self._lock:
             for name, layer in list(self._layers.items()):
                 try:
-                    asking.catch_up(layer, self._store)
+                    finding.catch_up(layer, self._store)
                 except EmbedderMismatch:
                     # Of no use any more; forgetting must not wait for a rebuild.
                     del self._layers[name]
@@ -418,7 +437,7 @@ class Memory:
         head, passages = self._store.head(), content.totals(self._store)[1]
         for name, layer in self._chosen(self.settings.layers).items():
             try:
-                asking.catch_up(layer, self._store)
+                finding.catch_up(layer, self._store)
                 stats = layer.stats()
             except EmbedderMismatch as error:
                 checks.append(Check(f"layer {name}", False, error.message, error.hint))
@@ -450,9 +469,11 @@ class Memory:
     def _k(self, k: int | None) -> int:
         return self.settings.k if k is None else k
 
-    def _recall(self, layers: Sequence[str] | None) -> asking.Recall:
+    def recall_with(self, layers: Sequence[str] | None = None) -> finding.Recall:
+        """What a search over these layers is made with, for `memapp.search`."""
         chosen = self._chosen(tuple(layers) if layers else self.settings.layers)
-        return asking.Recall(self._store, self.embedder, chosen, self.settings)
+        seeding = self._chosen(finding.SEEDING) if set(chosen) == {finding.FOLLOWING} else {}
+        return finding.Recall(self._store, self.embedder, chosen, self.settings, seeding)
 
     def _chosen(self, names: Sequence[str]) -> dict[str, MemoryLayer]:
         with self._lock:
@@ -461,11 +482,13 @@ class Memory:
     def _layer(self, name: str) -> MemoryLayer:
         if name not in self._layers:
             from memapp.layers.dense import DenseLayer
+            from memapp.layers.graph.layer import GraphLayer
             from memapp.layers.lexical import LexicalLayer
 
             makers: dict[str, Callable[[], MemoryLayer]] = {
                 "lexical": lambda: LexicalLayer(self._store),
                 "dense": lambda: DenseLayer(self._store, self.embedder.identity, self.settings),
+                "graph": lambda: GraphLayer(self._store),
             }
             if name not in makers:
                 raise UsageError(f"There is no layer '{name}'.", f"Layers: {', '.join(makers)}.")

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memapp import device
-from memapp.layers import dense_file, dense_gpu
-from memapp.layers.dense_file import Stamp
+from memapp.layers import dense_gpu
 from memapp.protocols import EmbedderIdentity
 from memapp.settings import Settings
-from memapp.store import content
+from memapp.store import content, derived
+from memapp.store.derived import Stamp
 from memapp.store.log import Store
 from memapp.types import Change, LayerStats, Query, Score, Vectors
 
@@ -73,7 +73,7 @@ class DenseLayer:
             gone = _ranges(fresh, "forget")
             if gone:
                 self._remove(gone)
-                dense_file.remove(self._path)
+                derived.remove(self._path)
                 self._saved = 0
             come = _ranges(fresh, "insert")
             if come:
@@ -98,7 +98,7 @@ class DenseLayer:
     def rebuild(self) -> None:
         """Reads every row anew."""
         with self._lock:
-            dense_file.remove(self._path)
+            derived.remove(self._path)
             self._fresh()
             self._gpu = None
             self.save()
@@ -110,8 +110,10 @@ class DenseLayer:
                 return
             if self._saved and self._cursor - self._saved < self._index.ntotal // 20:
                 return
+            import faiss
+
             stamp = Stamp(self._cursor, self._store.mark(self._cursor), self._identity.sha256, self._kind)
-            if dense_file.write(self._path, self._index, stamp):
+            if derived.write(self._path, faiss.serialize_index(self._index).tobytes(), stamp):
                 self._saved = self._cursor
 
     def stats(self) -> LayerStats:
@@ -139,7 +141,7 @@ class DenseLayer:
         if self._index is not None:
             return
         self._store.require(self._identity)
-        loaded = dense_file.read(self._path)
+        loaded = derived.read(self._path, _index)
         if loaded is not None:
             index, stamp = loaded
             fits = stamp.identity == self._identity.sha256 and stamp.mark == self._store.mark(stamp.position)
@@ -148,7 +150,7 @@ class DenseLayer:
                 self._trained_on = index.ntotal
                 self._cursor = self._saved = stamp.position
                 return
-            dense_file.remove(self._path)
+            derived.remove(self._path)
         self._fresh()
 
     def _fresh(self) -> None:
@@ -200,6 +202,12 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def _index(data: bytes) -> Any:
+    import faiss
+
+    return faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8))
 
 
 def _make(kind: str, dimension: int, vectors: Vectors) -> Any:

@@ -58,15 +58,15 @@ def stretches(store: Store, ranges: Iterable[tuple[int, int]], dimension: int) -
     blobs: list[bytes] = []
     query = sa.select(vectors.c.passage, vectors.c.vector).order_by(vectors.c.passage)
     with store.database.reading() as connection:
-        for first, last in _joined(ranges):
+        for first, last in joined(ranges):
             for id, blob in connection.execute(query.where(vectors.c.passage.between(first, last))):
                 ids.append(id)
                 blobs.append(blob)
     return np.array(ids, dtype=np.int64), unpack(blobs, dimension)
 
 
-def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Adjacent ranges made one, so that a bulk load is one query."""
+def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Adjacent ranges made one, in order, so that a bulk load is one query."""
     joined: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
         if joined and joined[-1][1] + 1 >= first:

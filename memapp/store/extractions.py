@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from memapp.protocols import Embedder, Extractor
+from memapp.store.content import joined
 from memapp.store.engine import parts
 from memapp.store.log import Store, extraction_row, log_extracted
 from memapp.store.schema import documents, extractions, passages
@@ -17,6 +18,7 @@ from memapp.types import Extraction, Fact, Passage, Progress
 TAGGER = "tagger"
 """The origin of what the extractor that every ingest calls has found; only one of it is kept at a time."""
 _BATCH = 128
+_STRETCH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,25 @@ def spoken(store: Store, ranges: Iterable[tuple[int, int]]) -> Iterator[Spoken]:
         .join(documents, documents.c.id == passages.c.document)
         .outerjoin(extractions, extractions.c.passage == passages.c.id)
         .where(documents.c.namespace + 0 == store.number())
+        .where(passages.c.id.between(sa.bindparam("lo"), sa.bindparam("hi")))
         .order_by(passages.c.id, extractions.c.origin)
     )
-    for first, last in ranges:
+    for first, last in _steps(ranges):
         with store.database.reading() as connection:
-            rows = connection.execute(query.where(passages.c.id.between(first, last))).all()
+            rows = connection.execute(query, {"lo": first, "hi": last}).all()
         yield from _joined(rows)
 
 
-def _joined(rows: Iterable[sa.Row[Any]]) -> Iterator[Spoken]:
+def _steps(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same ranges in stretches whose texts are read at once."""
+    for first, last in ranges:
+        for start in range(first, last + 1, _STRETCH):
+            yield start, min(start + _STRETCH - 1, last)
+
+
+def _joined(rows: Iterable[Any]) -> Iterator[Spoken]:
     """One value a passage, whatever the number of its extractions."""
-    last: sa.Row[Any] | None = None
+    last: Any = None
     phrases: list[str] = []
     facts: list[Fact] = []
     for row in rows:
@@ -61,6 +71,21 @@ def _joined(rows: Iterable[sa.Row[Any]]) -> Iterator[Spoken]:
         facts += [Fact(*fact) for fact in row.facts or ()]
     if last is not None:
         yield Spoken(last.id, last.document, last.title, last.text, Extraction(tuple(phrases), tuple(facts)))
+
+
+def whole(store: Store, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The ranges of all passages of the documents that live in these ranges, in order."""
+    query = (
+        sa.select(documents.c.id, documents.c.last)
+        .where(documents.c.id <= sa.bindparam("hi"), documents.c.last >= sa.bindparam("lo"))
+        .where(documents.c.namespace + 0 == store.number())
+        .order_by(documents.c.id)
+    )
+    found: dict[int, int] = {}
+    with store.database.reading() as connection:
+        for first, last in joined(ranges):
+            found.update((row.id, row.last) for row in connection.execute(query, {"lo": first, "hi": last}))
+    return sorted(found.items())
 
 
 def by_passage(store: Store, ids: Sequence[int]) -> dict[int, Extraction]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memapp.ask import catch_up
+from memapp.search import catch_up
 from memapp.protocols import MemoryLayer
 
 Ask = Callable[..., list[Any]]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memapp.ask import catch_up
+from memapp.search import catch_up
 from memapp.errors import EmbedderMismatch
 from memapp.layers import dense
 from memapp.layers.dense import DenseLayer

@@ -7,40 +7,36 @@ import logging
 import os
 from pathlib import Path
 
-import faiss
-import numpy as np
 import pytest
 
-from memapp.layers import dense_file
-from memapp.layers.dense_file import Stamp
+from memapp.store import derived
+from memapp.store.derived import Stamp
 
 STAMP = Stamp(7, "insert 1-2 now", "0" * 64, "exact")
 
 
-def index(rows: int = 3) -> faiss.IndexFlatIP:
-    made = faiss.IndexFlatIP(4)
-    made.add(np.eye(4, dtype=np.float32)[:rows])
-    return made
+def index(rows: int = 3) -> bytes:
+    return b"abc" * rows
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "new" / "dense.faiss"
-    assert dense_file.read(path) is None
-    assert dense_file.write(path, index(), STAMP)
-    read = dense_file.read(path)
+    assert derived.read(path, bytes) is None
+    assert derived.write(path, index(), STAMP)
+    read = derived.read(path, bytes)
     assert read is not None
-    assert (read[0].ntotal, read[1]) == (3, STAMP)
+    assert read == (index(), STAMP)
     assert sorted(each.name for each in path.parent.iterdir()) == ["dense.faiss", "dense.json"]
     assert {each.stat().st_mode & 0o077 for each in path.parent.iterdir()} == {0}
-    dense_file.remove(path)
+    derived.remove(path)
     assert not list(path.parent.iterdir())
-    dense_file.remove(path)
+    derived.remove(path)
 
 
 def test_what_a_kill_left_half_written_goes_with_the_file(tmp_path: Path) -> None:
     (tmp_path / "dense.faiss.abc.part").write_bytes(b"x")
     (tmp_path / "dense.json.123.part").write_bytes(b"x")
-    dense_file.remove(tmp_path / "dense.faiss")
+    derived.remove(tmp_path / "dense.faiss")
     assert not list(tmp_path.iterdir())
 
 
@@ -50,10 +46,10 @@ def test_a_removal_while_it_is_written_wins(tmp_path: Path, monkeypatch: pytest.
 
     def forgets(descriptor: int) -> None:
         synced(descriptor)
-        dense_file.remove(path)
+        derived.remove(path)
 
     monkeypatch.setattr(os, "fsync", forgets)
-    assert not dense_file.write(path, index(), STAMP)
+    assert not derived.write(path, index(), STAMP)
     assert not list(tmp_path.iterdir())
 
 
@@ -67,13 +63,16 @@ def test_a_full_disk_costs_only_time(
 
     monkeypatch.setattr(os, "fsync", full)
     with caplog.at_level(logging.WARNING):
-        assert not dense_file.write(path, index(), STAMP)
+        assert not derived.write(path, index(), STAMP)
     assert "No space left" in caplog.text
     assert not list(tmp_path.iterdir())
 
 
-def test_an_index_of_a_kind_that_faiss_does_not_know_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_content_that_its_maker_does_not_know_is_none(tmp_path: Path) -> None:
     path = tmp_path / "dense.faiss"
-    monkeypatch.setattr(faiss, "serialize_index", lambda _: np.frombuffer(b"another format", np.uint8))
-    assert dense_file.write(path, index(), STAMP)
-    assert dense_file.read(path) is None
+
+    def unknown(_: bytes) -> None:
+        raise RuntimeError("another format")
+
+    assert derived.write(path, index(), STAMP)
+    assert derived.read(path, unknown) is None

@@ -1,4 +1,4 @@
-"""A FAISS index as a file: written whole or not at all, read only when it is the one that was written."""
+"""What a layer derived, as a file: written whole or not at all, read only when it is the one that was written."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import json
 import logging
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from memapp.errors import MemappError
+
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -22,15 +26,12 @@ class Stamp:
     mark: str
     """Identifies the change at that position, so that another history of the same length is told apart."""
     identity: str
-    """Hash of the embedder's weights."""
+    """Of the model whose work it holds."""
     kind: str
 
 
-def write(path: Path, index: Any, stamp: Stamp) -> bool:
+def write(path: Path, data: bytes, stamp: Stamp) -> bool:
     """Replaces the file; False when that failed or somebody removed it meanwhile, which costs only time."""
-    import faiss
-
-    data = faiss.serialize_index(index).tobytes()
     manifest = {**asdict(stamp), "sha256": _digest(stamp, data)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,21 +44,18 @@ def write(path: Path, index: Any, stamp: Stamp) -> bool:
     return True
 
 
-def read(path: Path) -> tuple[Any, Stamp] | None:
-    """The index and what it was made from; None when there is none or it is not what was written."""
-    import faiss
-    import numpy as np
-
+def read(path: Path, make: Callable[[bytes], _T]) -> tuple[_T, Stamp] | None:
+    """What `make` makes of the file, and what it was made from; None when there is none or it is another one."""
     try:
         manifest = json.loads(_manifest(path).read_bytes())
         data = path.read_bytes()
         stamp = Stamp(**{name: manifest[name] for name in Stamp.__slots__})
         if manifest["sha256"] != _digest(stamp, data):
             raise ValueError("it is not the file that was written")
-        return faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8)), stamp
+        return make(data), stamp
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemappError) as error:
         _log.warning("%s will be made anew: %s", path, error)
         return None
 

@@ -1,0 +1,76 @@
+"""What a question names: phrases of the graph that stand in it, found by their form and not by a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memapp.extract.phrases import aliases, normal
+from memapp.layers.graph.keys import phrase_key
+from memapp.layers.graph.state import GraphState
+from memapp.store.terms import STOP_WORDS
+
+_WORD = re.compile(r"\S+")
+_EDGES = "\"'“”‘’«»()[]{}.,;:!?…¿¡،؟。、，"
+_LONGEST = 10
+"""Words of the longest phrase that is looked for."""
+_MOST_WORDS = 200
+"""A question is looked at up to here; a pasted page names more than can be meant."""
+
+Nodes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """Phrases of the graph that the question names, the longest at each place."""
+
+    nodes: Nodes
+    weights: NDArray[np.float64]
+    """Specificity: the fewer passages hold a phrase, the more it says (HippoRAG's node specificity)."""
+
+
+def seeds(question: str, state: GraphState) -> Seeds:
+    """Looks up every stretch of up to ten words of the question, longest first, each word once."""
+    places = [(m.start(), m.end()) for m in _WORD.finditer(question)][:_MOST_WORDS]
+    spans = [(i, n) for n in range(min(_LONGEST, len(places)), 0, -1) for i in range(len(places) - n + 1)]
+    forms = [_form(question[places[i][0] : places[i + n - 1][1]], n) for i, n in spans]
+    chosen: dict[int, None] = {}
+    taken = np.zeros(len(places), np.bool_)
+    found = _nodes(state, (form[0] if form else "" for form in forms))
+    for (i, n), node in zip(spans, found, strict=True):
+        if node >= 0 and not taken[i : i + n].all():
+            taken[i : i + n] = True
+            chosen[int(node)] = None
+    for (i, n), form in zip(spans, forms, strict=True):
+        # Other forms of a name count where the name itself is unknown.
+        if n > 1 and form and not taken[i : i + n].any():
+            others = [int(node) for node in _nodes(state, form[1:]) if node >= 0]
+            if others:
+                taken[i : i + n] = True
+                chosen.update(dict.fromkeys(others))
+    nodes = np.fromiter(chosen, np.int64)
+    return Seeds(nodes, 1.0 / np.maximum(state.mentions(nodes), 1) if len(nodes) else np.zeros(0))
+
+
+def _nodes(state: GraphState, forms: Iterable[str]) -> Nodes:
+    return state.numbers.find(phrase_key(form) if form else 0 for form in forms)
+
+
+def _form(text: str, words: int) -> tuple[str, ...] | None:
+    """The forms under which a stretch of the question may be known; None for what cannot be a phrase."""
+    bare = text.strip(_EDGES)
+    form = normal(bare)
+    if not form or (words == 1 and not _telling(bare, form)):
+        return None
+    return (form, *aliases(bare)) if words > 1 else (form,)
+
+
+def _telling(word: str, form: str) -> bool:
+    """Whether one word alone may be a phrase: a name, a number, or a word of a script without capitals."""
+    if form in STOP_WORDS:
+        return False
+    return not word[:1].islower() or any(character.isdigit() for character in word)

@@ -1,0 +1,83 @@
+"""One learned ranker over all layers: gradient-boosted trees, made by `python -m memapp.train.ranker`.
+
+Its score is the probability that a passage helps with the answer (Friedman, Greedy Function Approximation: A Gradient
+Boosting Machine, 2001). It holds for the layers and the embedder that it was trained with, and is used for no others.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memapp.errors import ModelDamaged
+from memapp.models.minilm import WEIGHTS_SHA256
+from memapp.protocols import EmbedderIdentity
+from memapp.recall.features import NAMES
+from memapp.settings import shipped
+
+WEIGHTS = "weights/ranker.safetensors"
+LAYERS = frozenset(("lexical", "dense", "graph"))
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """Binary trees. All arrays have shape (trees, nodes); node 0 is the root, and a leaf points to itself."""
+
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.float32]
+    """Go left when the feature is at most this."""
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    value: NDArray[np.float32]
+    """What a leaf adds to the log-odds."""
+    depth: int
+
+    def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The sum of all trees for each row, shape (rows,)."""
+        tree = np.arange(len(self.feature))
+        row = np.arange(len(features))[:, None]
+        node = np.zeros((len(features), len(tree)), np.int32)
+        for _ in range(self.depth):
+            goes_left = features[row, self.feature[tree, node]] <= self.threshold[tree, node]
+            node = np.where(goes_left, self.left[tree, node], self.right[tree, node])
+        return np.asarray(self.value[tree, node].sum(1, dtype=np.float64))
+
+
+def fits(layers: Collection[str], embedder: EmbedderIdentity) -> bool:
+    """Whether the ranker was made for these layers and this embedder."""
+    return set(layers) == LAYERS and load()[1]["embedder"] == embedder.sha256
+
+
+def rank(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The probability of each candidate, shape (rows,); `features` has the columns NAMES."""
+    return np.asarray(1 / (1 + np.exp(-load()[0].log_odds(features))), np.float64)
+
+
+@functools.lru_cache(maxsize=1)
+def load(path: Path | None = None) -> tuple[Trees, Mapping[str, Any]]:
+    """The trees and their manifest. Raises ModelMissing, or ModelDamaged when they are not what was made."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as arrays
+
+    path = path or shipped(WEIGHTS)
+    hint = "Reinstall memapp, or train it anew: python -m memapp.train.ranker."
+    try:
+        content = path.read_bytes()
+        manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        found = arrays(content)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelDamaged(f"{path} cannot be read: {error}.", hint) from error
+    if manifest["sha256"] != hashlib.sha256(content).hexdigest() or tuple(manifest["features"]) != NAMES:
+        raise ModelDamaged(f"{path} is not what {path.stem}.json says, or was made for other features.", hint)
+    depth = int(manifest["depth"])
+    return Trees(
+        **{name: found[name] for name in ("feature", "threshold", "left", "right", "value")}, depth=depth
+    ), manifest

@@ -1,0 +1,161 @@
+"""The story of finding: what to search for, recall, follow links, rank."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from memapp.errors import UsageError
+from memapp.protocols import Embedder, MemoryLayer
+from memapp.recall import clues, explain, features, fuse, names, ranker
+from memapp.recall.features import Evidence
+from memapp.settings import Settings
+from memapp.store import content, extractions
+from memapp.store.log import Store
+from memapp.types import Hit, LayerShare, Passage, Query, Score, SearchResult, Turn
+
+FOLLOWING = "graph"
+"""The layer that starts from what the others found."""
+SEEDING = ("lexical", "dense")
+"""The layers that it starts from when it is the only one chosen."""
+NEAR = 50
+"""How many of the passages that the others found it is told of."""
+CONSIDERED = 40
+"""Passages of the other layers that the ranker looks at, besides all that the graph proposes."""
+FURTHEST = 150
+"""Passages that the graph proposes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What a search is made with."""
+
+    store: Store
+    embedder: Embedder
+    layers: Mapping[str, MemoryLayer]
+    settings: Settings
+    seeding: Mapping[str, MemoryLayer] = field(default_factory=dict)
+    """Layers to start from when only one that follows links was chosen."""
+
+
+class Clock:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self.began = self._last = time.perf_counter()
+        self.ms: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.ms[stage] = self.ms.get(stage, 0.0) + (now - self._last) * 1000
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        return {**self.ms, "total": (time.perf_counter() - self.began) * 1000}
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that the layers propose for a question, before it is ranked."""
+
+    question: str
+    rankings: Mapping[str, Sequence[Score]]
+    passages: Mapping[int, Passage]
+    """Those of the proposed passages that live."""
+    evidence: Evidence | None
+    """What the ranker goes by; None where it was not made for these layers or this embedder."""
+
+
+def search(recall: Recall, question: str, k: int, history: Sequence[Turn] = ()) -> SearchResult:
+    """The k best passages for a question, follow-ups resolved by `history`. Raises UsageError for an empty question."""
+    clock = Clock()
+    found = gather(recall, question, k, history, clock)
+    ranked = _ranked(found, k)
+    clock.lap("rank")
+    hits = [Hit(rank, one.score, found.passages[one.passage], one.shares) for rank, one in enumerate(ranked, 1)]
+    hits = _explained(recall, found, hits)
+    clock.lap("explain")
+    return SearchResult(found.question, tuple(hits), clock.total())
+
+
+def gather(recall: Recall, question: str, k: int, history: Sequence[Turn] = (), clock: Clock | None = None) -> Gathered:
+    """Asks every layer, the one that follows links last. Raises UsageError for an empty question."""
+    if not question.strip():
+        raise UsageError("The question is empty.", "Ask something.")
+    if k < 1:
+        raise UsageError(f"k is {k}.", "Ask for at least one passage.")
+    clock = clock or Clock()
+    text = clues.standalone(question, history)
+    first = {name: layer for name, layer in recall.layers.items() if name != FOLLOWING}
+    follower = recall.layers.get(FOLLOWING)
+    asked = first or recall.seeding
+    for layer in (*asked.values(), *((follower,) if follower else ())):
+        catch_up(layer, recall.store)
+    clock.lap("catch up")
+    query = Query(text, recall.embedder.embed([text])[0] if _needs_vector(asked) else None)
+    clock.lap("embed")
+    depth = max(fuse.DEPTH, k)
+    rankings: dict[str, list[Score]] = {}
+    for name, layer in asked.items():
+        rankings[name] = layer.recall(query, depth)
+        clock.lap(name)
+    near = fuse.fuse(rankings, depth=depth)
+    if follower is not None:
+        start = tuple(Score(one.passage, one.score) for one in near[:NEAR])
+        proposed = follower.recall(replace(query, near=start), FURTHEST)
+        rankings = {**(rankings if first else {}), FOLLOWING: proposed}
+        clock.lap(FOLLOWING)
+    judged = ranker.fits(rankings, recall.embedder.identity)
+    wanted = {score.passage for each in rankings.values() for score in each}
+    if judged:
+        wanted = {one.passage for one in near[: max(CONSIDERED, k)]} | {s.passage for s in rankings[FOLLOWING]}
+    # The last guard: what the store does not hold for this namespace now is not recalled, whatever a layer says.
+    alive = content.passages_by_id(recall.store, sorted(wanted))
+    rankings = {name: [score for score in each if score.passage in alive] for name, each in rankings.items()}
+    clock.lap("load")
+    evidence = None
+    if judged and alive and query.vector is not None:
+        ids, vectors = content.stretches(recall.store, ((id, id) for id in sorted(alive)), len(query.vector))
+        cosines = dict(zip(ids.tolist(), (vectors @ query.vector).tolist(), strict=True))
+        alive = {id: passage for id, passage in alive.items() if id in cosines}
+        evidence = features.evidence(text, alive, rankings, near, cosines)
+        clock.lap("features")
+    return Gathered(text, rankings, alive, evidence)
+
+
+def _ranked(found: Gathered, k: int) -> list[fuse.Fused]:
+    if found.evidence is None:
+        titled = names.named(found.question, {id: passage.title for id, passage in found.passages.items()})
+        return fuse.fuse(found.rankings, k, depth=max(fuse.DEPTH, k), named=titled)
+    scores = ranker.rank(found.evidence.features)
+    shares: dict[int, list[LayerShare]] = {}
+    for layer in sorted(found.rankings):
+        for rank, score in enumerate(found.rankings[layer], 1):
+            shares.setdefault(score.passage, []).append(LayerShare(layer, rank, score.value, score.why))
+    ids = found.evidence.passages
+    order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))[:k]
+    return [fuse.Fused(ids[i], float(scores[i]), tuple(shares.get(ids[i], ()))) for i in order]
+
+
+def _explained(recall: Recall, found: Gathered, hits: Sequence[Hit]) -> list[Hit]:
+    """The hits with the way that the graph took to each, in words."""
+    ways = {score.passage: score.links for score in found.rankings.get(FOLLOWING, ()) if score.links}
+    ways = {hit.passage.id: ways[hit.passage.id] for hit in hits if hit.passage.id in ways}
+    if not ways:
+        return list(hits)
+    spoken = extractions.by_passage(recall.store, list(ways))
+    sources = {link.source for links in ways.values() for link in links if link.source is not None}
+    titles = content.passages_by_id(recall.store, sorted(sources))
+    return [explain.explained(hit, ways.get(hit.passage.id, ()), spoken, titles) for hit in hits]
+
+
+def catch_up(layer: MemoryLayer, store: Store) -> None:
+    """Feeds a layer what was logged since its cursor, by this process or another."""
+    after = layer.cursor
+    if store.head() > after:
+        layer.apply(store.changes(after))
+
+
+def _needs_vector(layers: Mapping[str, MemoryLayer]) -> bool:
+    return any(name != "lexical" for name in layers)

@@ -1,0 +1,256 @@
+"""`python -m memapp.train.ranker --data FOLDER`: the ranker over all layers, and how good it is on sets left out.
+
+Questions of every kind train together, those with one passage to find and those with several, each set with the same
+weight. The figures are those of a ranker that never saw the set. Needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memapp.evaluate import metrics, workspace
+from memapp.evaluate.data import Question, load
+from memapp.memory import Memory
+from memapp.models.minilm import WEIGHTS_SHA256
+from memapp.recall.features import NAMES
+from memapp.search import gather
+
+SETS = (
+    "multihop/musique_train100",
+    "multihop/hotpot_train100",
+    "multihop/wiki2_train500",
+    "singlehop/squad1190",
+    "singlehop/nq2655",
+)
+MOST = 600
+"""Questions of one set; more of the same kind teach nothing new."""
+TREES, LEAVES, RATE = 200, 16, 0.05
+SEEDS = 3
+"""Rankers that are averaged into one, each of a third of the trees' weight, so that chance counts less."""
+_K = 5
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The candidates of one question."""
+
+    documents: tuple[str, ...]
+    features: Matrix
+    gold: frozenset[str]
+
+    @property
+    def labels(self) -> NDArray[np.float64]:
+        """1 for a passage of a document that helps."""
+        return np.array([float(document in self.gold) for document in self.documents])
+
+
+Sets = Mapping[str, Sequence[Example]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Gathers, measures with one set left out at a time, trains on all, writes weights and manifest."""
+    parser = argparse.ArgumentParser("python -m memapp.train.ranker", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with multihop/ and singlehop/")
+    parser.add_argument("--out", type=Path, default=Path("data/weights/ranker.safetensors"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gathered", type=Path, help="keep what was gathered there, or take it from there")
+    options = parser.parse_args(arguments)
+    sets = _kept(options.gathered) if options.gathered and options.gathered.exists() else _gathered(options.data)
+    if options.gathered and not options.gathered.exists():
+        _keep(options.gathered, sets)
+    held_out = {left: _measured(_trained(_without(sets, left), options.seed), sets[left]) for left in sets}
+    for name, figures in held_out.items():
+        sys.stdout.write(f"{name:16} " + "  ".join(f"{key} {value:.3f}" for key, value in figures.items()) + "\n")
+    _write(options.out, _trained(sets, options.seed), held_out, sets, options.seed)
+    return 0
+
+
+def _without(sets: Sets, left: str) -> Sets:
+    return {name: examples for name, examples in sets.items() if name != left}
+
+
+# Gathering
+
+
+def _gathered(folder: Path) -> Sets:
+    settings = workspace.settings()
+    embedder = workspace.new_embedder(settings)
+    chance = random.Random(0)
+    sets: dict[str, Sequence[Example]] = {}
+    for name in SETS:
+        collections = load(folder / f"{name}.json", folder / f"{name}_corpus.json")
+        with workspace.remembered(collections, embedder) as memories:
+            collection, memory = memories[0]
+            questions = list(collection.questions)
+            chance.shuffle(questions)
+            sets[Path(name).name] = [_example(memory, each) for each in questions[:MOST]]
+    return sets
+
+
+def _example(memory: Memory, question: Question) -> Example:
+    found = gather(memory.recall_with(), question.text, _K)
+    if found.evidence is None:
+        raise RuntimeError("The layers that the ranker is for are not all there.")
+    documents = tuple(found.passages[id].document for id in found.evidence.passages)
+    return Example(documents, found.evidence.features, frozenset(question.gold))
+
+
+def _keep(path: Path, sets: Sets) -> None:
+    arrays: dict[str, Any] = {}
+    for name, examples in sets.items():
+        told = [{"documents": example.documents, "gold": sorted(example.gold)} for example in examples]
+        arrays[f"{name}/told"] = np.array(json.dumps(told))
+        arrays[f"{name}/features"] = np.concatenate([example.features for example in examples])
+    np.savez_compressed(path, **arrays)
+
+
+def _kept(path: Path) -> Sets:
+    arrays = np.load(path, allow_pickle=False)
+    sets: dict[str, Sequence[Example]] = {}
+    for key in arrays.files:
+        name, _, what = key.rpartition("/")
+        if what != "told":
+            continue
+        features, at, examples = arrays[f"{name}/features"], 0, []
+        for one in json.loads(str(arrays[key])):
+            length = len(one["documents"])
+            examples.append(Example(tuple(one["documents"]), features[at : at + length], frozenset(one["gold"])))
+            at += length
+        sets[name] = examples
+    return sets
+
+
+# Training
+
+
+def _trained(sets: Sets, seed: int) -> list[Any]:
+    """Boosters whose mean is the ranker."""
+    import lightgbm
+
+    features = np.concatenate([example.features for examples in sets.values() for example in examples])
+    labels = np.concatenate([example.labels for examples in sets.values() for example in examples])
+    weights = np.concatenate([_weights(example, len(each)) for each in sets.values() for example in each])
+    options = {
+        "objective": "binary",
+        "num_leaves": LEAVES,
+        "learning_rate": RATE,
+        "min_data_in_leaf": 40,
+        "feature_fraction": 0.5,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "lambda_l2": 5,
+        "verbose": -1,
+        "num_threads": 1,
+        "deterministic": True,
+    }
+    data = lightgbm.Dataset(features, labels, weight=weights / weights.mean(), free_raw_data=False)
+    return [lightgbm.train({**options, "seed": seed * SEEDS + i}, data, TREES) for i in range(SEEDS)]
+
+
+def _weights(example: Example, questions: int) -> NDArray[np.float64]:
+    """Each set weighs the same, and in it each question, however many passages it needs."""
+    return np.full(len(example.documents), 1 / questions / max(example.labels.sum(), 1))
+
+
+def _measured(boosters: Sequence[Any], examples: Sequence[Example]) -> dict[str, float]:
+    found: dict[str, list[float]] = {"recall@2": [], "recall@5": [], "all-gold@5": [], "recall@20": []}
+    for example in examples:
+        scores = sum(booster.predict(example.features, raw_score=True) for booster in boosters)
+        order = np.argsort(-np.asarray(scores), kind="stable")
+        ranking = list(dict.fromkeys(example.documents[i] for i in order))
+        gold = dict.fromkeys(example.gold, 1)
+        for k in (2, 5, 20):
+            found[f"recall@{k}"].append(metrics.recall(ranking, gold, k))
+        found["all-gold@5"].append(metrics.all_gold(ranking, gold, 5))
+    return {name: round(float(np.mean(values)), 4) for name, values in found.items()}
+
+
+# Writing
+
+
+def _write(
+    path: Path, boosters: Sequence[Any], held_out: Mapping[str, Mapping[str, float]], sets: Sets, seed: int
+) -> None:
+    from safetensors.numpy import save
+
+    trees = [tree for booster in boosters for tree in booster.dump_model()["tree_info"]]
+    flat = [_flat(tree["tree_structure"]) for tree in trees]
+    nodes = max(len(tree) for tree in flat)
+    arrays = {
+        "feature": np.zeros((len(flat), nodes), np.int32),
+        "threshold": np.zeros((len(flat), nodes), np.float32),
+        "left": np.zeros((len(flat), nodes), np.int32),
+        "right": np.zeros((len(flat), nodes), np.int32),
+        "value": np.zeros((len(flat), nodes), np.float32),
+    }
+    for row, tree in enumerate(flat):
+        for column, (feature, threshold, left, right, value) in enumerate(tree):
+            arrays["feature"][row, column] = feature
+            arrays["threshold"][row, column] = _single(threshold)
+            arrays["left"][row, column], arrays["right"][row, column] = left, right
+            arrays["value"][row, column] = value / len(boosters)
+    content = save(arrays)
+    manifest = {
+        "made_by": f"python -m memapp.train.ranker --data FOLDER --seed {seed}",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "seed": seed,
+        "data": {name: len(examples) for name, examples in sets.items()},
+        "embedder": WEIGHTS_SHA256,
+        "features": list(NAMES),
+        "trees": len(flat),
+        "depth": max(_depth(tree["tree_structure"]) for tree in trees),
+        "left_out": held_out,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.with_suffix(".json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{path}: {len(flat)} trees, {len(content):,} bytes\n")
+
+
+def _flat(tree: Mapping[str, Any]) -> list[tuple[int, float, int, int, float]]:
+    """Nodes as (feature, threshold, left, right, value), the root first; a leaf points to itself."""
+    nodes: list[tuple[int, float, int, int, float]] = []
+
+    def place(node: Mapping[str, Any]) -> int:
+        at = len(nodes)
+        if "leaf_value" in node:
+            nodes.append((0, 0.0, at, at, float(node["leaf_value"])))
+            return at
+        nodes.append((0, 0.0, at, at, 0.0))
+        left, right = place(node["left_child"]), place(node["right_child"])
+        nodes[at] = (int(node["split_feature"]), float(node["threshold"]), left, right, 0.0)
+        return at
+
+    place(tree)
+    return nodes
+
+
+def _single(threshold: float) -> np.float32:
+    """The largest float32 not above the threshold: features are float32, so no comparison changes."""
+    near = np.float32(threshold)
+    return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))
+
+
+def _depth(tree: Mapping[str, Any]) -> int:
+    if "leaf_value" in tree:
+        return 0
+    return 1 + max(_depth(tree["left_child"]), _depth(tree["right_child"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
