@@ -53,7 +53,7 @@ class Trees:
 
 def fits(layers: Collection[str], embedder: EmbedderIdentity) -> bool:
     """Whether the ranker was made for these layers and this embedder."""
-    return set(layers) == LAYERS and load()[1]["embedder"] == embedder.sha256
+    return set(layers) == LAYERS and embedder.sha256 == WEIGHTS_SHA256
 
 
 def rank(features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -9,12 +9,15 @@ import pytest
 
 from memapp.layers import dense
 from memapp.layers.dense import DenseLayer
+from memapp.layers.graph import layer as graph
+from memapp.layers.graph.layer import GraphLayer
 from memapp.layers.lexical import LexicalLayer
 from memapp.models.scripted import ScriptedEmbedder
 from memapp.protocols import MemoryLayer
 from memapp.settings import Settings
+from memapp.store.extractions import TAGGER
 from memapp.store.log import Entry, Store
-from memapp.types import Document, Query, Score, Span
+from memapp.types import Document, Extraction, Query, Score, Span
 
 EMBEDDER = ScriptedEmbedder()
 
@@ -23,6 +26,7 @@ LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
     "dense-exact": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="exact")),
     "dense-sq8": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="sq8")),
     "dense-ivf": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="ivf")),
+    "graph": GraphLayer,
 }
 
 
@@ -52,7 +56,8 @@ class World:
             lines = text.split("\n")
             starts = [sum(len(line) + 1 for line in lines[:i]) for i in range(len(lines))]
             spans = tuple(Span(start, start + len(line)) for start, line in zip(starts, lines, strict=True))
-            entries.append(Entry(Document(key, "", text), spans, EMBEDDER.embed(lines)))
+            spoken = tuple(Extraction(tuple(line.split())) for line in lines)
+            entries.append(Entry(Document(key, "", text), spans, EMBEDDER.embed(lines), spoken, TAGGER))
         self.store.put(entries, EMBEDDER.identity)
 
     def forget(self, *keys: str) -> None:
@@ -75,7 +80,9 @@ class World:
 
 def ask(layer: MemoryLayer, question: str, k: int = 50) -> list[Score]:
     """What a layer that has caught up recalls."""
-    return layer.recall(Query(question, EMBEDDER.embed([question])[0]), k)
+    # Names are what the graph starts from, and names have capitals.
+    text = question.title() if layer.name == "graph" else question
+    return layer.recall(Query(text, EMBEDDER.embed([question])[0]), k)
 
 
 @pytest.fixture(params=sorted(LAYERS))
@@ -89,6 +96,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Indexes are saved, and lists trained, from a handful of vectors."""
     monkeypatch.setattr(dense, "SAVE_FROM", 2)
     monkeypatch.setattr(dense, "_TRAIN_PER_LIST", 8)
+    monkeypatch.setattr(graph, "SAVE_FROM", 2)
 
 
 @pytest.fixture

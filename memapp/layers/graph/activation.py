@@ -141,14 +141,15 @@ def _signals(state: GraphState, named: Seeds, proposed: Nodes, rankings: Mapping
         signals[f"{name}_rank"] = ranking.reciprocal_ranks(proposed, state.numbers.keys(ranking.nodes))
     for name in ("asked", "walked"):
         ranking = rankings[name]
-        signals[name] = np.log(np.maximum(ranking.of(proposed), _FLOOR) / max(ranking.top, _FLOOR))
+        share: Floats = np.maximum(ranking.of(proposed), _FLOOR) / max(ranking.top, _FLOOR)
+        signals[name] = np.asarray(np.log(share), np.float64)
     which, columns, _ = state.adjacency.neighbours(proposed)
     order = np.argsort(named.nodes)
     rarity = _Ranking(named.nodes[order], 1 / np.log(2 + state.mentions(named.nodes[order])))
     signals["holds_named"] = _per(which, rarity.of(columns.astype(np.int64)), proposed)
-    signals["about_named"] = np.isin(state.titles(proposed), named.nodes).any(1).astype(np.float64)
+    signals["about_named"] = np.asarray(np.isin(state.titles(proposed), named.nodes).any(1), np.float64)
     mentioned = (state.mentions(columns.astype(np.int64)) > 0).astype(np.float64)
-    signals["phrases"] = np.asarray(np.log1p(_per(which, mentioned, proposed)))
+    signals["phrases"] = np.asarray(np.log1p(_per(which, mentioned, proposed)), np.float64)
     signals["named"] = np.full(len(proposed), float(len(named.nodes)))
     return signals
 

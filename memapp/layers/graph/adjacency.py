@@ -49,6 +49,7 @@ class Adjacency:
         self._used = 0
         self._abandoned = 0
         self._entries = 0
+        self._connected = 0
         self._weight = 0
         self._compact = True
         self.grow(nodes)
@@ -57,6 +58,11 @@ class Adjacency:
     def nodes(self) -> int:
         """How many nodes there are."""
         return self._nodes
+
+    @property
+    def connected(self) -> int:
+        """How many nodes have edges."""
+        return self._connected
 
     @property
     def degree(self) -> NDArray[np.int64]:
@@ -176,6 +182,7 @@ class Adjacency:
         running = np.zeros(len(weights) + 1, np.int64)
         np.cumsum(weights, out=running[1:])
         graph._degree[: graph._nodes] = np.diff(running[indptr])
+        graph._connected = int(np.count_nonzero(graph._degree))
         graph._weight = int(running[-1])
         return graph
 
@@ -198,7 +205,9 @@ class Adjacency:
         changed = rows[first]
         counts = np.diff(first, append=len(rows))
         self._make_room(changed, counts)
+        before = int(np.count_nonzero(self._degree[changed]))
         self._degree[changed] += np.add.reduceat(weights.astype(np.int64), first)
+        self._connected += int(np.count_nonzero(self._degree[changed])) - before
         self._weight += int(weights.sum(dtype=np.int64))
         ends = self._start[changed] + self._length[changed]
         filled = np.flatnonzero(self._length[changed])

@@ -57,9 +57,9 @@ def forward_push(
     """Nodes near the seeds and their approximate Personalized PageRank, whose sum is at most 1.
 
     Andersen, Chung and Lang, Local Graph Partitioning using PageRank Vectors, 2006, all nodes of a frontier at once.
-    Mass is pushed on until no node's residual exceeds `epsilon` x its degree / the mean degree, so work depends on
-    epsilon and not on the size of the graph. What is left is counted where it would go: a share of 1 - damping stays,
-    and the rest is taken to be spread by degree, as it is where a walk forgets its start. Seeds as in `pagerank`.
+    Mass is pushed on until no node's residual exceeds `epsilon` x its degree / the mean degree of nodes with edges, so
+    work depends on epsilon and not on the size of the graph. What is left is counted where it would go: a share of
+    1 - damping stays, and the rest is taken to be spread by degree, as where a walk forgets its start. Seeds as in `pagerank`.
     """
     _check(damping)
     nodes, shares = _restart(adjacency, seeds, weights)
@@ -106,7 +106,7 @@ def _push(
 ) -> Found:
     degree, residual, estimate = adjacency.degree, scratch.residual, scratch.estimate
     total = max(adjacency.weight, 1)
-    bound = epsilon * adjacency.nodes / total
+    bound = epsilon * adjacency.connected / total
     residual[seeds] = shares * _return(adjacency, seeds, shares, damping)
     frontier, touched = seeds[residual[seeds] > bound * degree[seeds]], [seeds]
     while len(frontier):
