@@ -210,6 +210,8 @@ class Sampling:
     """Generation ends before the first of these strings."""
     schema: Mapping[str, Any] | None = None
     """A JSON schema that the output must match."""
+    grammar: str = ""
+    """A grammar in llama.cpp's GBNF, whose rule `root` the output must match; empty leaves it free."""
 
 
 @dataclass(frozen=True, slots=True)

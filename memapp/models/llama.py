@@ -156,7 +156,7 @@ class LlamaEngine:
         """Pieces of text as they are written, then one Finish.
 
         Setting `cancel` ends it within one token, also while the prompt is read. Raises ContextOverflow at once when
-        the prompt and max_tokens exceed the window, UsageError for a sampling or schema that cannot be, and
+        the prompt and max_tokens exceed the window, UsageError for a sampling, schema or grammar that cannot be, and
         GenerationFailed when llama.cpp breaks off; the next call works all the same.
         """
         check(sampling)

@@ -1,7 +1,7 @@
 """From logits to text: which token comes next, and which characters of it may be shown already.
 
-Chooser picks tokens (greedy, temperature, top-p, a JSON schema); Assembler turns their bytes into complete characters
-and ends at a stop string. Neither computes logits.
+Chooser picks tokens (greedy, temperature, top-p, a grammar or JSON schema); Assembler turns their bytes into complete
+characters and ends at a stop string. Neither computes logits.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def check(sampling: Sampling) -> None:
         raise UsageError(f"temperature is {sampling.temperature}.", "It must lie between 0 (greedy) and 100.")
     if not 0 < sampling.top_p <= 1:
         raise UsageError(f"top_p is {sampling.top_p}.", "It must lie above 0 and at most at 1.")
+    if sampling.grammar and sampling.schema is not None:
+        raise UsageError("Both a schema and a grammar say what to write.", "Give one of them.")
 
 
 class Chooser:
@@ -37,7 +39,7 @@ class Chooser:
         self._model = model
         self._lib = library()
         self._greedy = sampling.temperature == 0
-        self._grammar = _grammar(model, sampling.schema) if sampling.schema is not None else None
+        self._grammar = _grammar(model, sampling)
         self._chain = self._lib.llama_sampler_chain_init(self._lib.llama_sampler_chain_default_params())
         for sampler in self._samplers(sampling):
             self._lib.llama_sampler_chain_add(self._chain, sampler)
@@ -52,9 +54,9 @@ class Chooser:
         return chain
 
     def choose(self, logits: Logits) -> tuple[int, float]:
-        """The next token and its log-probability under the model, before temperature and schema.
+        """The next token and its log-probability under the model, before temperature and grammar.
 
-        Raises GenerationFailed when the schema admits no token.
+        Raises GenerationFailed when the grammar admits no token.
         """
         token = int(logits.argmax()) if self._greedy else self._sample(logits, constrained=False)
         if self._grammar is not None:
@@ -75,7 +77,7 @@ class Chooser:
         if constrained:
             self._lib.llama_sampler_apply(self._grammar, ctypes.byref(array))
             if not np.isfinite(table["logit"]).any():
-                raise GenerationFailed("The schema admits no further text.", "Simplify the schema.")
+                raise GenerationFailed("The schema or grammar admits no further text.", "Simplify it.")
         self._lib.llama_sampler_apply(self._chain, ctypes.byref(array))
         if not 0 <= array.selected < array.size:
             raise GenerationFailed("No token could be chosen.", "Try a lower temperature.")
@@ -107,7 +109,23 @@ def log_probability(logits: Logits, token: int) -> float:
     return float(logits[token]) - top - float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
 
 
-def _grammar(model: Model, schema: Mapping[str, Any]) -> Any:
+def _grammar(model: Model, sampling: Sampling) -> Any:
+    """The sampler that admits what the schema or the grammar does; None where neither is given."""
+    if sampling.schema is not None:
+        return _of_schema(model, sampling.schema)
+    if not sampling.grammar:
+        return None
+    # A C string ends at NUL: what follows it would be ignored in silence.
+    made = model.grammar(sampling.grammar) if "\0" not in sampling.grammar else None
+    if made is None:
+        raise UsageError(
+            "llama.cpp rejects the grammar.",
+            "It must be GBNF with a rule `root`, every rule defined and none beginning with itself.",
+        )
+    return made
+
+
+def _of_schema(model: Model, schema: Mapping[str, Any]) -> Any:
     from llama_cpp.llama_grammar import json_schema_to_gbnf
 
     hint = "Use the common part of JSON Schema: type, properties, required, items, enum, const, anyOf, minItems."

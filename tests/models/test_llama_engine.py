@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -97,6 +98,34 @@ def test_a_schema_that_cannot_be_is_refused(engine: LlamaEngine) -> None:
     with pytest.raises(UsageError, match="schema"):
         said(engine, sampling=Sampling(schema={"$ref": "#/definitions/missing"}))
     assert said(engine)[1].generated_tokens == 8
+
+
+def test_output_matches_the_grammar(engine: LlamaEngine) -> None:
+    grammar = 'root ::= "[" number (", " number){2} "]"\nnumber ::= [1-9] [0-9]{0,2}'
+    for temperature in (0.0, 1.0):
+        text, finish = said(engine, sampling=Sampling(max_tokens=40, temperature=temperature, grammar=grammar))
+        assert re.fullmatch(r"\[[1-9]\d{0,2}(, [1-9]\d{0,2}){2}\]", text)
+        assert finish.reason == "stop"
+
+
+def test_a_grammar_that_admits_everything_changes_nothing(engine: LlamaEngine) -> None:
+    free = list(engine.stream(ASK, SHORT))
+    assert list(engine.stream(ASK, replace(SHORT, grammar="root ::= [^\\x00]*"))) == free
+    assert list(engine.stream(ASK, replace(SHORT, grammar=""))) == free
+
+
+@pytest.mark.parametrize(
+    "wrong", ["root ::= other", 'rule ::= "a"', 'root ::= root "a"', 'root ::= "a', 'root ::= "\0"']
+)
+def test_a_grammar_that_cannot_be_is_refused(engine: LlamaEngine, wrong: str) -> None:
+    with pytest.raises(UsageError, match="grammar"):
+        said(engine, sampling=Sampling(grammar=wrong))
+    assert said(engine)[1].generated_tokens == 8
+
+
+def test_a_schema_and_a_grammar_are_one_too_many(engine: LlamaEngine) -> None:
+    with pytest.raises(UsageError, match="grammar"):
+        engine.stream(ASK, Sampling(schema={"type": "boolean"}, grammar='root ::= "a"'))
 
 
 @pytest.mark.parametrize("wrong", [{"max_tokens": 0}, {"temperature": -1.0}, {"top_p": 0.0}, {"top_p": 1.5}])
