@@ -153,6 +153,18 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A `Link` in words."""
+
+    phrase: str
+    """As the passage that was found writes it."""
+    source: str = ""
+    """Name of the passage that it comes from; empty when the question names the phrase itself."""
+    passage: int | None = None
+    """Id of that passage."""
+
+
+@dataclass(frozen=True, slots=True)
 class LayerShare:
     """One layer's part in a hit."""
 
@@ -171,6 +183,8 @@ class Hit:
     """The fused score, in [0, 1]."""
     passage: Passage
     shares: tuple[LayerShare, ...] = ()
+    path: tuple[Step, ...] = ()
+    """How the graph came to the passage: the phrases that the question names, then steps from other passages."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -357,6 +371,52 @@ class Failure:
 
     source: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactsReport:
+    """What the chat model read in passages."""
+
+    read: int
+    """Passages whose facts are known now."""
+    facts: int
+    failed: tuple[Failure, ...]
+    """Passages that could not be read, by their documents' ids; each is tried three times in all."""
+    remaining: int
+    """Passages that another run would try."""
+    seconds: float
+    tokens: int
+    """What the model wrote."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """What the model wrote and nobody keeps, by the reason."""
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What became of a file of facts."""
+
+    stored: int
+    """Passages that got facts, or others than before."""
+    unchanged: int
+    """Passages that had the same facts already."""
+    facts: int
+    """All facts of both."""
+    failed: tuple[Failure, ...] = ()
+    """Entries of the file that fit no passage or cannot be read, by their place in the file."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Phrases and facts that were left out, by the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginStats:
+    """How far an extractor has come."""
+
+    origin: str
+    passages: int
+    """Those that it has looked at."""
+    failed: int
+    """Those that it could not read so far."""
 
 
 @dataclass(frozen=True, slots=True)

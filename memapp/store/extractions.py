@@ -12,13 +12,27 @@ from memapp.protocols import Embedder, Extractor
 from memapp.store.content import joined
 from memapp.store.engine import parts
 from memapp.store.log import Store, extraction_row, log_extracted
-from memapp.store.schema import documents, extractions, passages
-from memapp.types import Extraction, Fact, Passage, Progress
+from memapp.store.schema import documents, extraction_failures, extractions, passages
+from memapp.types import Extraction, Fact, OriginStats, Passage, Progress
 
 TAGGER = "tagger"
 """The origin of what the extractor that every ingest calls has found; only one of it is kept at a time."""
+OPENIE = "openie"
+"""The origin of facts that the chat model read."""
+IMPORT = "import"
+"""The origin of facts that came from a file."""
+TRIES = 3
+"""How often a passage that could not be read is tried."""
 _BATCH = 128
 _STRETCH = 2_000
+_PASSAGE = (
+    passages.c.id,
+    documents.c.key,
+    documents.c.title,
+    passages.c.text,
+    passages.c.start,
+    passages.c.end,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,45 +118,125 @@ def replace(store: Store, found: Mapping[int, Extraction], origin: str) -> int:
     """
     with store.database.writing() as connection:
         number = store.claim_namespace(connection)
-        ids: list[int] = []
-        for part in parts(sorted(found)):
-            alive = (
-                sa.select(passages.c.id)
-                .join(documents, documents.c.id == passages.c.document)
-                .where(documents.c.namespace + 0 == number, passages.c.id.in_(part))
-            )
-            ids += sorted(connection.execute(alive).scalars())
-        for part in parts(ids):
-            old = sa.delete(extractions).where(extractions.c.passage.in_(part), extractions.c.origin == origin)
-            connection.execute(old)
+        ids = _alive(connection, number, found)
+        _delete(connection, ids, origin)
         if ids:
             connection.execute(sa.insert(extractions), [extraction_row(id, origin, found[id]) for id in ids])
             log_extracted(connection, number, ids)
     return len(ids)
 
 
-def unread(store: Store, origin: str, after: int = 0, limit: int | None = None) -> list[Passage]:
-    """Passages of this namespace that `origin` has not looked at, by id."""
-    looked = sa.select(extractions.c.passage).where(extractions.c.origin == origin)
+def failed(store: Store, passage: int, origin: str, reason: str) -> None:
+    """Keeps that a passage could not be read, once more; one that is gone meanwhile is left out.
+
+    The reason must quote nothing of the passage.
+    """
+    own = (extraction_failures.c.passage == passage, extraction_failures.c.origin == origin)
+    with store.database.writing() as connection:
+        if not _alive(connection, store.claim_namespace(connection), [passage]):
+            return
+        tries = connection.execute(sa.select(extraction_failures.c.tries).where(*own)).scalar() or 0
+        connection.execute(sa.delete(extraction_failures).where(*own))
+        row = {"passage": passage, "origin": origin, "reason": reason, "tries": tries + 1}
+        connection.execute(sa.insert(extraction_failures), [row])
+
+
+def _alive(connection: sa.Connection, number: int, ids: Iterable[int]) -> list[int]:
+    """Those of these passages that live in the namespace, in order."""
+    found: list[int] = []
+    for part in parts(sorted(ids)):
+        query = (
+            sa.select(passages.c.id)
+            .join(documents, documents.c.id == passages.c.document)
+            .where(documents.c.namespace + 0 == number, passages.c.id.in_(part))
+        )
+        found += sorted(connection.execute(query).scalars())
+    return found
+
+
+def _delete(connection: sa.Connection, ids: list[int], origin: str) -> None:
+    """Deletes what the origin found in these passages, and that it failed there."""
+    for table in (extractions, extraction_failures):
+        for part in parts(ids):
+            connection.execute(sa.delete(table).where(table.c.passage.in_(part), table.c.origin == origin))
+
+
+def waiting(store: Store, origin: str, after: int = 0, limit: int | None = None) -> list[tuple[Passage, int]]:
+    """As `unread`, with how often each was tried, without those that were tried TRIES times."""
+    tries = sa.func.coalesce(extraction_failures.c.tries, 0)
     query = (
-        sa.select(passages.c.id, documents.c.key, documents.c.title, passages.c.text, passages.c.start, passages.c.end)
-        .join(documents, documents.c.id == passages.c.document)
-        .where(documents.c.namespace == store.number(), passages.c.id > after, passages.c.id.not_in(looked))
+        _unread(store, origin, *_PASSAGE, tries)
+        .outerjoin(extraction_failures, _failure_of(origin))
+        .where(passages.c.id > after, tries < TRIES)
         .order_by(passages.c.id)
         .limit(limit)
     )
+    with store.database.reading() as connection:
+        return [(Passage(*row[:-1]), row[-1]) for row in connection.execute(query)]
+
+
+def count_waiting(store: Store, origin: str) -> int:
+    """How many passages `waiting` has."""
+    tries = sa.func.coalesce(extraction_failures.c.tries, 0)
+    query = _unread(store, origin, sa.func.count(passages.c.id)).outerjoin(extraction_failures, _failure_of(origin))
+    with store.database.reading() as connection:
+        return int(connection.execute(query.where(tries < TRIES)).scalar_one())
+
+
+def _failure_of(origin: str) -> sa.ColumnElement[bool]:
+    return sa.and_(extraction_failures.c.passage == passages.c.id, extraction_failures.c.origin == origin)
+
+
+def _unread(store: Store, origin: str, *columns: Any) -> sa.Select[Any]:
+    looked = sa.select(extractions.c.passage).where(extractions.c.origin == origin)
+    return (
+        sa.select(*columns)
+        .select_from(passages)
+        .join(documents, documents.c.id == passages.c.document)
+        .where(documents.c.namespace == store.number(), passages.c.id.not_in(looked))
+    )
+
+
+def of_origin(store: Store, origin: str, ids: Sequence[int]) -> dict[int, Extraction]:
+    """What this origin found in those of these passages that it looked at and that live in this namespace."""
+    found: dict[int, Extraction] = {}
+    with store.database.reading() as connection:
+        for part in parts(_alive(connection, store.number(), ids)):
+            query = sa.select(extractions).where(extractions.c.passage.in_(part), extractions.c.origin == origin)
+            for row in connection.execute(query):
+                found[row.passage] = Extraction(tuple(row.phrases), tuple(Fact(*fact) for fact in row.facts))
+    return found
+
+
+def origins(store: Store) -> list[OriginStats]:
+    """What each origin has looked at and where it failed, in this namespace, by name."""
+    with store.database.reading() as connection:
+        counts = {table: _by_origin(store, connection, table) for table in (extractions, extraction_failures)}
+    read, missed = counts[extractions], counts[extraction_failures]
+    return [OriginStats(name, read.get(name, 0), missed.get(name, 0)) for name in sorted({*read, *missed})]
+
+
+def _by_origin(store: Store, connection: sa.Connection, table: sa.Table) -> dict[str, int]:
+    query = (
+        sa.select(table.c.origin, sa.func.count())
+        .join(passages, passages.c.id == table.c.passage)
+        .join(documents, documents.c.id == passages.c.document)
+        .where(documents.c.namespace == store.number())
+        .group_by(table.c.origin)
+    )
+    return {origin: int(count) for origin, count in connection.execute(query)}
+
+
+def unread(store: Store, origin: str, after: int = 0, limit: int | None = None) -> list[Passage]:
+    """Passages of this namespace that `origin` has not looked at, by id."""
+    query = _unread(store, origin, *_PASSAGE).where(passages.c.id > after).order_by(passages.c.id).limit(limit)
     with store.database.reading() as connection:
         return [Passage(*row) for row in connection.execute(query)]
 
 
 def count_unread(store: Store, origin: str) -> int:
     """How many passages of this namespace `origin` has not looked at."""
-    looked = sa.select(extractions.c.passage).where(extractions.c.origin == origin)
-    query = (
-        sa.select(sa.func.count(passages.c.id))
-        .join(documents, documents.c.id == passages.c.document)
-        .where(documents.c.namespace == store.number(), passages.c.id.not_in(looked))
-    )
+    query = _unread(store, origin, sa.func.count(passages.c.id))
     with store.database.reading() as connection:
         return int(connection.execute(query).scalar_one())
 
@@ -167,19 +261,22 @@ def extract(
 
 
 def drop(store: Store, origin: str) -> int:
-    """Drops all that an origin found in this namespace, and logs it; returns for how many passages."""
-    query = (
-        sa.select(extractions.c.passage)
-        .join(passages, passages.c.id == extractions.c.passage)
-        .join(documents, documents.c.id == passages.c.document)
-        .where(documents.c.namespace == store.number(), extractions.c.origin == origin)
-        .order_by(extractions.c.passage)
-    )
+    """Drops all that an origin found in this namespace, and where it failed; logs it; returns for how many passages."""
     with store.database.writing() as connection:
-        ids = list(connection.execute(query).scalars())
-        for part in parts(ids):
-            old = sa.delete(extractions).where(extractions.c.passage.in_(part), extractions.c.origin == origin)
-            connection.execute(old)
+        ids, failures = (_seen(store, connection, origin, table) for table in (extractions, extraction_failures))
+        _delete(connection, sorted({*ids, *failures}), origin)
         if ids:
             log_extracted(connection, store.claim_namespace(connection), ids)
     return len(ids)
+
+
+def _seen(store: Store, connection: sa.Connection, origin: str, table: sa.Table) -> list[int]:
+    """The passages of this namespace that have a row of this origin, in order."""
+    query = (
+        sa.select(table.c.passage)
+        .join(passages, passages.c.id == table.c.passage)
+        .join(documents, documents.c.id == passages.c.document)
+        .where(documents.c.namespace == store.number(), table.c.origin == origin)
+        .order_by(table.c.passage)
+    )
+    return list(connection.execute(query).scalars())

@@ -22,7 +22,16 @@ from memapp.errors import EmbedderMismatch
 from memapp.protocols import EmbedderIdentity
 from memapp.store import chats, debt, fulltext
 from memapp.store.engine import Database, locate, parts
-from memapp.store.schema import changes, documents, extractions, facts, namespaces, passages, vectors
+from memapp.store.schema import (
+    changes,
+    documents,
+    extraction_failures,
+    extractions,
+    facts,
+    namespaces,
+    passages,
+    vectors,
+)
 from memapp.types import Change, Document, Extraction, ItemState, LogEntry, Span, Vectors
 
 REEMBEDDED = "reembedded"
@@ -283,7 +292,8 @@ class Store:
         debt.owe(connection, number)
         fulltext.delete(connection, number, words)
         ranges = [{"lo": row.id, "hi": row.last} for row in rows]
-        for column in (vectors.c.passage, extractions.c.passage, passages.c.id, documents.c.id):
+        beside = (each.c.passage for each in (vectors, extractions, extraction_failures))
+        for column in (*beside, passages.c.id, documents.c.id):
             within = column.between(sa.bindparam("lo"), sa.bindparam("hi"))
             connection.execute(sa.delete(column.table).where(within), ranges)
         at = now()

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration in migrations/versions."""
 
 metadata = MetaData()
@@ -93,6 +93,16 @@ extractions = Table(
     Column("facts", JSON, nullable=False),
 )
 """What a passage speaks of, as each extractor found it; facts are lists of subject, predicate and object."""
+
+extraction_failures = Table(
+    "extraction_failures",
+    metadata,
+    Column("passage", ForeignKey("passages.id"), primary_key=True, autoincrement=False),
+    Column("origin", String(16), primary_key=True),
+    Column("reason", String(255), nullable=False),
+    Column("tries", Integer, nullable=False),
+)
+"""Passages that an extractor could not read, and how often it tried. A reason quotes nothing of the passage."""
 
 changes = Table(
     "changes",

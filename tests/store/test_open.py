@@ -159,7 +159,7 @@ def test_a_page_that_was_overwritten_is_noticed(path: Path, entry: Made) -> None
     store.put([entry(Document(f"d{i}", "", f"text {i} " * 50)) for i in range(200)], NOISE)
     store.close()
     data = bytearray(path.read_bytes())
-    for page in range(20, 40):
+    for page in range(40, 60):
         data[page * 4096 : page * 4096 + 64] = b"\xff" * 64
     path.write_bytes(data)
     again = Store(path, "default")
