@@ -47,6 +47,8 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "text": passage.text,
         "layers": list(hit.layers),
         "why": hit.why,
+        "path": [{"phrase": step.phrase, "from": step.source or None, "passage": step.passage} for step in hit.path],
+        "shares": [{"layer": share.layer, "rank": share.rank, "score": round(share.score, 6)} for share in hit.shares],
         "source": passage.source,
         "page": passage.page,
         "start": passage.start,

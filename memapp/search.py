@@ -116,7 +116,7 @@ def gather(recall: Recall, question: str, k: int, history: Sequence[Turn] = (), 
     clock.lap("load")
     evidence = None
     if judged and alive and query.vector is not None:
-        ids, vectors = content.stretches(recall.store, ((id, id) for id in sorted(alive)), len(query.vector))
+        ids, vectors = content.vectors_by_id(recall.store, sorted(alive), len(query.vector))
         cosines = dict(zip(ids.tolist(), (vectors @ query.vector).tolist(), strict=True))
         alive = {id: passage for id, passage in alive.items() if id in cosines}
         evidence = features.evidence(text, alive, rankings, near, cosines)

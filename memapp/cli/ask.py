@@ -145,9 +145,22 @@ def _print_hit(hit: Hit, question: str, explain: bool) -> None:
     text = output.paragraph(output.snippet(hit.passage.text, question), indent=4)
     output.out(output.emphasised(text, question) if output.colourful() else text)
     if explain:
-        for share in hit.shares:
-            why = f"  {output.one_line(share.why)}" if share.why else ""
-            output.out(f"    - {share.layer}: rank {share.rank}, score {share.score:.4f}{why}")
+        _print_way(hit)
+
+
+def _print_way(hit: Hit) -> None:
+    """Each layer's part in a hit, and below it the way that it took."""
+    for share in hit.shares:
+        output.out(f"    - {share.layer}: rank {share.rank}, score {share.score:.4f}")
+        if share.why and not (share.layer == "graph" and hit.path):
+            output.out(output.paragraph(output.one_line(share.why), indent=6))
+    named = [f"“{output.one_line(step.phrase)}”" for step in hit.path if not step.source]
+    if named:
+        output.out(output.paragraph(f"named in the question: {', '.join(named)}", indent=6))
+    for step in hit.path:
+        if step.source:
+            way = f"from “{output.one_line(step.source)}” through “{output.one_line(step.phrase)}”"
+            output.out(output.paragraph(way, indent=6))
 
 
 def _nothing(memory: Memory) -> str:

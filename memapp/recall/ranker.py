@@ -42,13 +42,19 @@ class Trees:
 
     def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """The sum of all trees for each row, shape (rows,)."""
-        tree = np.arange(len(self.feature))
-        row = np.arange(len(features))[:, None]
-        node = np.zeros((len(features), len(tree)), np.int32)
+        trees, nodes = self.feature.shape
+        root = np.arange(trees, dtype=np.int32) * nodes
+        feature, threshold, value = self.feature.ravel(), self.threshold.ravel(), self.value.ravel()
+        # Both ways of a node side by side, counted through all trees.
+        ways = np.stack((self.right, self.left), axis=-1) + root[:, None, None]
+        ways = ways.ravel().astype(np.int32)
+        flat = np.ascontiguousarray(features).ravel()
+        row = (np.arange(len(features), dtype=np.int32) * features.shape[1])[:, None]
+        node = np.broadcast_to(root, (len(features), trees))
         for _ in range(self.depth):
-            goes_left = features[row, self.feature[tree, node]] <= self.threshold[tree, node]
-            node = np.where(goes_left, self.left[tree, node], self.right[tree, node])
-        return np.asarray(self.value[tree, node].sum(1, dtype=np.float64))
+            left = flat.take(row + feature.take(node)) <= threshold.take(node)
+            node = ways.take(2 * node + left)
+        return np.asarray(value.take(node).sum(1, dtype=np.float64))
 
 
 def fits(layers: Collection[str], embedder: EmbedderIdentity) -> bool:

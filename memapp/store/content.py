@@ -65,6 +65,19 @@ def stretches(store: Store, ranges: Iterable[tuple[int, int]], dimension: int) -
     return np.array(ids, dtype=np.int64), unpack(blobs, dimension)
 
 
+def vectors_by_id(store: Store, ids: Sequence[int], dimension: int) -> tuple[NDArray[np.int64], Vectors]:
+    """Those of these passages that have a vector, by id, and the vectors, shape (n, dimension).
+
+    Not scoped to the namespace: `ids` must be of passages that live in it.
+    """
+    found: list[tuple[int, bytes]] = []
+    with store.database.reading() as connection:
+        for part in parts(list(ids)):
+            query = sa.select(vectors.c.passage, vectors.c.vector).where(vectors.c.passage.in_(part))
+            found += [(row.passage, row.vector) for row in connection.execute(query.order_by(vectors.c.passage))]
+    return np.array([id for id, _ in found], np.int64), unpack([blob for _, blob in found], dimension)
+
+
 def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Adjacent ranges made one, in order, so that a bulk load is one query."""
     joined: list[tuple[int, int]] = []

@@ -33,6 +33,7 @@ _RUN = re.compile(f"[{_UNSPACED}]+")
 _SIGNED = re.compile(r"(?<!\w)([a-z])(\+\+|#)")
 _SIGN_NAMES = {"++": "plusplus", "#": "sharp"}
 _CONTRACTED = re.compile(r"(?<=\w)['\u2019](?:s|t|d|m|re|ve|ll)\b", re.IGNORECASE)
+_ACCENT = re.compile("[\u0300-\u036f]")
 _TOKEN = re.compile(r"[^\W_]+")
 _ENDINGS = ("ingly", "edly", "ings", "ing", "ies", "ied", "ed", "es", "ly", "s")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -77,7 +78,7 @@ def stems(text: str) -> list[str]:
     """
     folded = fold(text)
     if not folded.isascii():
-        folded = "".join(c for c in unicodedata.normalize("NFKD", folded) if unicodedata.category(c) != "Mn")
+        folded = _ACCENT.sub("", unicodedata.normalize("NFKD", folded))
     return [stem(word) for word in _TOKEN.findall(folded) if word not in STOP_WORDS]
 
 

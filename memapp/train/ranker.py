@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memapp.evaluate import metrics, workspace
-from memapp.evaluate.data import Question, load
+from memapp.evaluate.data import Collection, Question, load
 from memapp.memory import Memory
 from memapp.models.minilm import WEIGHTS_SHA256
 from memapp.recall.features import NAMES
@@ -39,6 +39,8 @@ MOST = 600
 TREES, LEAVES, RATE = 200, 16, 0.05
 SEEDS = 3
 """Rankers that are averaged into one, each of a third of the trees' weight, so that chance counts less."""
+AMONG_ALL = " among all"
+"""Marks a set whose questions were asked of all corpora together."""
 _K = 5
 
 Matrix = NDArray[np.float32]
@@ -72,32 +74,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sets = _kept(options.gathered) if options.gathered and options.gathered.exists() else _gathered(options.data)
     if options.gathered and not options.gathered.exists():
         _keep(options.gathered, sets)
-    held_out = {left: _measured(_trained(_without(sets, left), options.seed), sets[left]) for left in sets}
+    held_out: dict[str, Mapping[str, float]] = {}
+    for left in (name for name in sets if not name.endswith(AMONG_ALL)):
+        boosters = _trained(_without(sets, left), options.seed)
+        for name in (left, left + AMONG_ALL):
+            held_out[name] = _measured(boosters, sets[name])
     for name, figures in held_out.items():
-        sys.stdout.write(f"{name:16} " + "  ".join(f"{key} {value:.3f}" for key, value in figures.items()) + "\n")
+        sys.stdout.write(f"{name:26} " + "  ".join(f"{key} {value:.3f}" for key, value in figures.items()) + "\n")
     _write(options.out, _trained(sets, options.seed), held_out, sets, options.seed)
     return 0
 
 
 def _without(sets: Sets, left: str) -> Sets:
-    return {name: examples for name, examples in sets.items() if name != left}
+    return {name: examples for name, examples in sets.items() if name.removesuffix(AMONG_ALL) != left}
 
 
 # Gathering
 
 
 def _gathered(folder: Path) -> Sets:
+    """Each set in a memory of its own, and once more in one that holds all corpora: collections differ in size."""
     settings = workspace.settings()
     embedder = workspace.new_embedder(settings)
     chance = random.Random(0)
-    sets: dict[str, Sequence[Example]] = {}
+    known: dict[str, Collection] = {}
     for name in SETS:
-        collections = load(folder / f"{name}.json", folder / f"{name}_corpus.json")
-        with workspace.remembered(collections, embedder) as memories:
-            collection, memory = memories[0]
-            questions = list(collection.questions)
-            chance.shuffle(questions)
-            sets[Path(name).name] = [_example(memory, each) for each in questions[:MOST]]
+        (collection,) = load(folder / f"{name}.json", folder / f"{name}_corpus.json")
+        questions = list(collection.questions)
+        chance.shuffle(questions)
+        known[Path(name).name] = Collection(collection.name, collection.records, tuple(questions[:MOST]))
+    everything = Collection("all", tuple(one for each in known.values() for one in each.records), ())
+    sets: dict[str, Sequence[Example]] = {}
+    for name, collection in known.items():
+        with workspace.remembered([collection], embedder) as memories:
+            sets[name] = [_example(memories[0][1], each) for each in collection.questions]
+    with workspace.remembered([everything], embedder) as memories:
+        for name, collection in known.items():
+            sets[name + AMONG_ALL] = [_example(memories[0][1], each) for each in collection.questions]
     return sets
 
 

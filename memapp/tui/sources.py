@@ -17,6 +17,9 @@ from textual.widgets.option_list import Option
 from memapp.tui.text import one_line
 from memapp.tui.view import Source
 
+_NAMED = 4
+"""Phrases of the question that are listed, each on its line."""
+
 
 class SourceList(OptionList):
     """The passages, one option each; a digit opens the passage with that number."""
@@ -72,12 +75,14 @@ class SourcesPane(Vertical):
         self._sources: tuple[Source, ...] = ()
         self._heading = Static("Sources", markup=False, classes="heading")
         self._list = SourceList(markup=False)
+        self._way = Static(markup=False, id="way")
         self._empty = Static("The passages behind an answer show here.", markup=False, classes="empty")
 
     def compose(self) -> ComposeResult:
         yield self._heading
         yield self._empty
         yield self._list
+        yield self._way
 
     def on_mount(self) -> None:
         """Begins empty."""
@@ -94,6 +99,7 @@ class SourcesPane(Vertical):
         self._list.add_options([Option(_prompt(source)) for source in sources])
         if sources:
             self._list.highlighted = 0
+        self._show_way()
 
     def show_answer(self, sources: Sequence[Source], abstained: bool) -> None:
         """Shows what an answer rests on, or the nearest passages when memory held none."""
@@ -114,6 +120,11 @@ class SourcesPane(Vertical):
         if found is not None:
             self.post_message(self.Opened(found))
 
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Tells how the highlighted source was found."""
+        event.stop()
+        self._show_way()
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Opens the chosen source."""
         event.stop()
@@ -128,6 +139,33 @@ class SourcesPane(Vertical):
         """Opens the source with the number."""
         message.stop()
         self.open_number(message.label)
+
+    def _show_way(self) -> None:
+        at = self._list.highlighted
+        chosen = self._sources[at] if at is not None and at < len(self._sources) else None
+        self._way.display = chosen is not None and bool(chosen.shares)
+        self._way.update(_way(chosen) if chosen is not None else "")
+
+
+def _way(source: Source) -> Content:
+    """How a source was found: each layer's part, the phrases that the question names, the steps from other sources."""
+    width = max((len(share.layer) for share in source.shares), default=0)
+    parts: list[tuple[str, str]] = [("How it was found", "bold")]
+    for share in source.shares:
+        parts.append((f"\n{one_line(share.layer, 20):<{width}}  #{share.rank:<3} {share.score:8.3f}", "dim"))
+        if share.why and not (share.layer == "graph" and source.path):
+            parts.append((f"\n  {one_line(share.why, 120)}", "dim"))
+    named = [step for step in source.path if not step.source]
+    for step in named[:_NAMED]:
+        parts.append(("\nnamed ", "dim"))
+        parts.append((one_line(step.phrase, 60), "$accent"))
+    if len(named) > _NAMED:
+        parts.append((f"\n  and {len(named) - _NAMED} more", "dim"))
+    for step in source.path:
+        if step.source:
+            parts += [("\nfrom ", "dim"), (one_line(step.source, 60), ""), (" through ", "dim")]
+            parts.append((one_line(step.phrase, 60), "$accent"))
+    return Content.assemble(*parts)
 
 
 def _prompt(source: Source) -> Content:

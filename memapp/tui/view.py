@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from memapp.tui.text import count, one_line, plain
-from memapp.types import Answer, Citation, Hit, LayerShare, Span, StoredTurn
+from memapp.types import Answer, Citation, Hit, LayerShare, Span, Step, StoredTurn
 
 _ENDINGS = {"cancelled": "stopped", "length": "cut at the length limit"}
 
@@ -29,6 +29,7 @@ class Source:
     page: int | None = None
     heading: str = ""
     shares: tuple[LayerShare, ...] = ()
+    path: tuple[Step, ...] = ()
 
     @property
     def cited(self) -> bool:
@@ -91,6 +92,7 @@ def source_of_hit(hit: Hit, label: str = "·") -> Source:
         page=passage.page,
         heading=passage.heading,
         shares=hit.shares,
+        path=hit.path,
     )
 
 
@@ -178,4 +180,5 @@ def _cited(citations: Sequence[Citation], hit: Hit | None) -> Source:
         page=found.page if first.page is None else first.page,
         heading=found.heading,
         shares=found.shares,
+        path=found.path,
     )

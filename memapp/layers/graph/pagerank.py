@@ -59,7 +59,8 @@ def forward_push(
     Andersen, Chung and Lang, Local Graph Partitioning using PageRank Vectors, 2006, all nodes of a frontier at once.
     Mass is pushed on until no node's residual exceeds `epsilon` x its degree / the mean degree of nodes with edges, so
     work depends on epsilon and not on the size of the graph. What is left is counted where it would go: a share of
-    1 - damping stays, and the rest is taken to be spread by degree, as where a walk forgets its start. Seeds as in `pagerank`.
+    1 - damping stays, and the rest is taken to be spread by degree, as where a walk forgets its
+    start. Seeds as in `pagerank`.
     """
     _check(damping)
     nodes, shares = _restart(adjacency, seeds, weights)

@@ -18,6 +18,7 @@ _WORD = re.compile(r"\S+")
 _EDGES = "\"'“”‘’«»()[]{}.,;:!?…¿¡،؟。、，"
 _LONGEST = 10
 """Words of the longest phrase that is looked for."""
+_LONGEST_NAME = 5
 _MOST_WORDS = 200
 """A question is looked at up to here; a pasted page names more than can be meant."""
 
@@ -37,18 +38,18 @@ def seeds(question: str, state: GraphState) -> Seeds:
     """Looks up every stretch of up to ten words of the question, longest first, each word once."""
     places = [(m.start(), m.end()) for m in _WORD.finditer(question)][:_MOST_WORDS]
     spans = [(i, n) for n in range(min(_LONGEST, len(places)), 0, -1) for i in range(len(places) - n + 1)]
-    forms = [_form(question[places[i][0] : places[i + n - 1][1]], n) for i, n in spans]
+    texts = [question[places[i][0] : places[i + n - 1][1]].strip(_EDGES) for i, n in spans]
+    forms = [_form(text, n) for text, (_, n) in zip(texts, spans, strict=True)]
     chosen: dict[int, None] = {}
     taken = np.zeros(len(places), np.bool_)
-    found = _nodes(state, (form[0] if form else "" for form in forms))
-    for (i, n), node in zip(spans, found, strict=True):
+    for (i, n), node in zip(spans, _nodes(state, forms), strict=True):
         if node >= 0 and not taken[i : i + n].all():
             taken[i : i + n] = True
             chosen[int(node)] = None
-    for (i, n), form in zip(spans, forms, strict=True):
+    for (i, n), text in zip(spans, texts, strict=True):
         # Other forms of a name count where the name itself is unknown.
-        if n > 1 and form and not taken[i : i + n].any():
-            others = [int(node) for node in _nodes(state, form[1:]) if node >= 0]
+        if 1 < n <= _LONGEST_NAME and _is_name(text) and not taken[i : i + n].any():
+            others = [int(node) for node in _nodes(state, aliases(text)) if node >= 0]
             if others:
                 taken[i : i + n] = True
                 chosen.update(dict.fromkeys(others))
@@ -60,17 +61,19 @@ def _nodes(state: GraphState, forms: Iterable[str]) -> Nodes:
     return state.numbers.find(phrase_key(form) if form else 0 for form in forms)
 
 
-def _form(text: str, words: int) -> tuple[str, ...] | None:
-    """The forms under which a stretch of the question may be known; None for what cannot be a phrase."""
-    bare = text.strip(_EDGES)
-    form = normal(bare)
-    if not form or (words == 1 and not _telling(bare, form)):
-        return None
-    return (form, *aliases(bare)) if words > 1 else (form,)
+def _form(text: str, words: int) -> str:
+    """The form under which a stretch of the question may be known; "" for what cannot be a phrase."""
+    if words == 1 and not _telling(text):
+        return ""
+    return normal(text)
 
 
-def _telling(word: str, form: str) -> bool:
+def _telling(word: str) -> bool:
     """Whether one word alone may be a phrase: a name, a number, or a word of a script without capitals."""
-    if form in STOP_WORDS:
+    if word.lower() in STOP_WORDS:
         return False
     return not word[:1].islower() or any(character.isdigit() for character in word)
+
+
+def _is_name(text: str) -> bool:
+    return text[:1].isupper() and text.rpartition(" ")[2][:1].isupper()
