@@ -19,7 +19,7 @@ from memapp import search as finding
 from memapp.errors import EmbedderMismatch, UsageError
 from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer
 from memapp.settings import Settings, default_store, load
-from memapp.store import chats, check, content, erase
+from memapp.store import chats, check, content, erase, extractions
 from memapp.store.log import Forgotten, Store, now
 from memapp.types import (
     Answer,
@@ -226,6 +226,8 @@ class Memory:
     ) -> IngestReport:
         self._store.require(self.embedder.identity)
         models = ingesting.Models(self.embedder, self.extractor if self.settings.extract else None)
+        if models.extractor is not None:
+            extractions.claim(self._store, models.extractor)
         report = ingesting.ingest(documents, self._store, models, self.settings, progress=progress, cancel=cancel)
         for layer in list(self._layers.values()):
             finding.catch_up(layer, self._store)
@@ -418,12 +420,17 @@ class Memory:
     # Care
 
     def rebuild(self, layers: Sequence[str] | None = None, progress: Report | None = None) -> list[LayerStats]:
-        """Drops what layers derived and makes it anew; `dense` re-embeds when the embedder changed."""
+        """Drops what layers derived and makes it anew.
+
+        `dense` re-embeds when the embedder changed; `graph` looks for phrases where nobody did, or another extractor.
+        """
         from memapp.store.reembed import reembed, unfinished
 
         names = tuple(layers) if layers else self.settings.layers
         if "dense" in names and unfinished(self._store, self.embedder.identity):
             reembed(self._store, self.embedder, progress)
+        if "graph" in names and self.settings.extract:
+            extractions.renew(self._store, self.embedder, self.extractor, progress)
         built = []
         for done, (name, layer) in enumerate(self._chosen(names).items()):
             (progress or _silent)(Progress("rebuild", done, len(names), name))
@@ -435,6 +442,8 @@ class Memory:
         """Checks the file, the log, the documents and every layer against one another."""
         checks = check.verify(self._store)
         head, passages = self._store.head(), content.totals(self._store)[1]
+        if self.settings.extract and "graph" in self.settings.layers:
+            checks.append(self._phrases_checked(passages))
         for name, layer in self._chosen(self.settings.layers).items():
             try:
                 finding.catch_up(layer, self._store)
@@ -446,6 +455,11 @@ class Memory:
             message = f"{stats.passages} of {passages} passages, at change {stats.cursor} of {head}."
             checks.append(Check(f"layer {name}", ok, message, "" if ok else f"Run `memapp rebuild {name}`."))
         return checks
+
+    def _phrases_checked(self, passages: int) -> Check:
+        unread = extractions.count_unread(self._store, extractions.TAGGER)
+        message = f"{passages - unread} of {passages} passages were looked at for phrases."
+        return Check("phrases", unread == 0, message, "Run `memapp rebuild graph`." if unread else "")
 
     def export(self, path: str | Path, progress: Report | None = None) -> int:
         """Writes every document as a line of JSONL; returns how many. `import_` reads it back.

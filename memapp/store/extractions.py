@@ -12,7 +12,7 @@ from memapp.protocols import Embedder, Extractor
 from memapp.store.content import joined
 from memapp.store.engine import parts
 from memapp.store.log import Store, extraction_row, log_extracted
-from memapp.store.schema import documents, extraction_failures, extractions, passages
+from memapp.store.schema import documents, extraction_failures, extractions, facts, passages
 from memapp.types import Extraction, Fact, OriginStats, Passage, Progress
 
 TAGGER = "tagger"
@@ -75,16 +75,16 @@ def _joined(rows: Iterable[Any]) -> Iterator[Spoken]:
     """One value a passage, whatever the number of its extractions."""
     last: Any = None
     phrases: list[str] = []
-    facts: list[Fact] = []
+    known: list[Fact] = []
     for row in rows:
         if last is not None and row.id != last.id:
-            yield Spoken(last.id, last.document, last.title, last.text, Extraction(tuple(phrases), tuple(facts)))
-            phrases, facts = [], []
+            yield Spoken(last.id, last.document, last.title, last.text, Extraction(tuple(phrases), tuple(known)))
+            phrases, known = [], []
         last = row
         phrases += row.phrases or ()
-        facts += [Fact(*fact) for fact in row.facts or ()]
+        known += [Fact(*fact) for fact in row.facts or ()]
     if last is not None:
-        yield Spoken(last.id, last.document, last.title, last.text, Extraction(tuple(phrases), tuple(facts)))
+        yield Spoken(last.id, last.document, last.title, last.text, Extraction(tuple(phrases), tuple(known)))
 
 
 def whole(store: Store, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -241,15 +241,31 @@ def count_unread(store: Store, origin: str) -> int:
         return int(connection.execute(query).scalar_one())
 
 
-def extract(
+def claim(store: Store, extractor: Extractor) -> None:
+    """Notes whose phrases this namespace holds, if it holds none yet."""
+    with store.database.writing() as connection:
+        name = _fact(store.claim_namespace(connection))
+        if connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).first() is None:
+            connection.execute(sa.insert(facts).values(name=name, value=extractor.identity))
+
+
+def renew(
     store: Store,
     embedder: Embedder,
     extractor: Extractor,
     progress: Callable[[Progress], None] | None = None,
 ) -> int:
-    """Looks at every passage that the extractor has not seen, in batches; returns how many. Resumable."""
-    total, done = count_unread(store, TAGGER), 0
-    after = 0
+    """Looks at every passage that this extractor has not looked at; returns how many. Resumable.
+
+    What another extractor of the same origin found is dropped first.
+    """
+    if origin_of(store) != extractor.identity:
+        drop(store, TAGGER)
+        with store.database.writing() as connection:
+            name = _fact(store.claim_namespace(connection))
+            connection.execute(sa.delete(facts).where(facts.c.name == name))
+            connection.execute(sa.insert(facts).values(name=name, value=extractor.identity))
+    total, done, after = count_unread(store, TAGGER), 0, 0
     while batch := unread(store, TAGGER, after, _BATCH):
         _, states = embedder.encode([passage.content for passage in batch])
         found = extractor.extract(batch, states)
@@ -258,6 +274,17 @@ def extract(
         if progress:
             progress(Progress("extract", done, total))
     return done
+
+
+def origin_of(store: Store) -> str:
+    """The identity of the extractor whose phrases this namespace holds; empty when there is none."""
+    with store.database.reading() as connection:
+        value = connection.execute(sa.select(facts.c.value).where(facts.c.name == _fact(store.number()))).scalar()
+    return value or ""
+
+
+def _fact(number: int) -> str:
+    return f"extractor {number}"
 
 
 def drop(store: Store, origin: str) -> int:
