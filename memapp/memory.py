@@ -29,12 +29,15 @@ from memapp.types import (
     DocumentInfo,
     Done,
     Event,
+    FactsReport,
     Failure,
     ForgetReport,
     Hit,
+    ImportReport,
     IngestReport,
     LayerStats,
     LogEntry,
+    OriginStats,
     Passage,
     Progress,
     SearchResult,
@@ -229,10 +232,59 @@ class Memory:
         if models.extractor is not None:
             extractions.claim(self._store, models.extractor)
         report = ingesting.ingest(documents, self._store, models, self.settings, progress=progress, cancel=cancel)
+        self._bring_up()
+        return report
+
+    def _bring_up(self) -> None:
+        """Lets the layers in use take in what is new."""
         for layer in list(self._layers.values()):
             finding.catch_up(layer, self._store)
             layer.save()
+
+    # Facts
+
+    def extract_facts(
+        self,
+        *,
+        limit: int | None = None,
+        seconds: float | None = None,
+        tokens: int | None = None,
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> FactsReport:
+        """The chat model reads passages that it has not read, for the graph, until so many passages, seconds or
+        written tokens are spent. Takes seconds a passage; the next call goes on where this one ended, whatever ended
+        it. Raises ModelError leaves when the model cannot be used."""
+        from memapp import openie
+
+        budget = openie.Budget(limit, seconds, tokens)
+        report = openie.extract(self._store, self.engine, budget, progress=progress, cancel=cancel)
+        self._bring_up()
         return report
+
+    def import_facts(self, path: str | Path, progress: Report | None = None) -> ImportReport:
+        """Takes over facts of passages from a file in the form of HippoRAG's openie_results; twice is as good as once.
+
+        Raises Malformed for a file of another form, Unreadable and TooLarge.
+        """
+        from memapp import openie
+
+        report = openie.take_in(self._store, Path(path), self.settings.max_file_mb << 20, progress)
+        self._bring_up()
+        return report
+
+    def drop_facts(self, origin: str) -> int:
+        """Drops what one origin found, see `origins`; returns for how many passages. Raises UsageError for another."""
+        known = [one.origin for one in self.origins()]
+        if origin not in known:
+            raise UsageError(f"Nothing came from '{origin}'.", f"Origins: {', '.join(known) or 'none'}.")
+        dropped = extractions.drop(self._store, origin)
+        self._bring_up()
+        return dropped
+
+    def origins(self) -> list[OriginStats]:
+        """What looked at passages for what they speak of, and how far each has come."""
+        return extractions.origins(self._store)
 
     # Asking
 
