@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from memapp.types import Document as Document
     from memapp.types import DocumentInfo as DocumentInfo
     from memapp.types import Done as Done
+    from memapp.types import FactsReport as FactsReport
     from memapp.types import ForgetReport as ForgetReport
     from memapp.types import Hit as Hit
+    from memapp.types import ImportReport as ImportReport
     from memapp.types import IngestReport as IngestReport
     from memapp.types import Item as Item
+    from memapp.types import OriginStats as OriginStats
     from memapp.types import Passage as Passage
     from memapp.types import Progress as Progress
     from memapp.types import Recalled as Recalled
@@ -40,12 +43,15 @@ __all__ = [
     "Document",
     "DocumentInfo",
     "Done",
+    "FactsReport",
     "ForgetReport",
     "Hit",
+    "ImportReport",
     "IngestReport",
     "Item",
     "MemappError",
     "Memory",
+    "OriginStats",
     "Passage",
     "Progress",
     "Recalled",

@@ -415,8 +415,10 @@ class OriginStats:
     origin: str
     passages: int
     """Those that it has looked at."""
+    unread: int
+    """Those that it has not, the failed ones included."""
     failed: int
-    """Those that it could not read so far."""
+    """Those that it tried and could not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from memapp.cli import ask, care, inspect, models, output, remember
+from memapp.cli import ask, care, extract, inspect, models, output, remember
 from memapp.cli.options import INTERRUPTED, Options
 from memapp.errors import MemappError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": care.init,
     "ingest": remember.ingest,
+    "extract": extract.extract,
     "search": ask.search,
     "ask": ask.ask,
     "batch": ask.batch,

@@ -20,6 +20,8 @@ _WORDS = {
     "embed": "Embedding",
     "embedder": "Embedder",
     "export": "Exporting",
+    "extract": "Extracting",
+    "import": "Importing",
     "layers": "Indexing",
     "model": "Model",
     "read": "Reading",

@@ -213,7 +213,10 @@ def origins(store: Store) -> list[OriginStats]:
     with store.database.reading() as connection:
         counts = {table: _by_origin(store, connection, table) for table in (extractions, extraction_failures)}
     read, missed = counts[extractions], counts[extraction_failures]
-    return [OriginStats(name, read.get(name, 0), missed.get(name, 0)) for name in sorted({*read, *missed})]
+    return [
+        OriginStats(name, read.get(name, 0), count_unread(store, name), missed.get(name, 0))
+        for name in sorted({*read, *missed})
+    ]
 
 
 def _by_origin(store: Store, connection: sa.Connection, table: sa.Table) -> dict[str, int]:
