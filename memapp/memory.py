@@ -50,6 +50,8 @@ from memapp.types import (
 if TYPE_CHECKING:
     from typing import Self
 
+    from memapp.graph import Graph
+
 Report = Callable[[Progress], None]
 
 
@@ -420,6 +422,16 @@ class Memory:
                 yield layer.stats()
             except EmbedderMismatch as error:
                 yield LayerStats(name, 0, 0, 0, f"unusable: {error.hint}")
+
+    def graph(self) -> Graph:
+        """The graph of what is remembered, as it is now: to look at, to draw, to export."""
+        from memapp.graph import Graph
+        from memapp.layers.graph.layer import GraphLayer
+
+        layer = self._chosen(("graph",))["graph"]
+        assert isinstance(layer, GraphLayer)
+        finding.catch_up(layer, self._store)
+        return Graph(layer, self._store, frozenset(self._own()))
 
     # Forgetting
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from memapp.cli import ask, care, extract, inspect, models, output, remember
+from memapp.cli import ask, care, extract, graph, inspect, models, output, remember
 from memapp.cli.options import INTERRUPTED, Options
 from memapp.errors import MemappError
 
@@ -49,6 +49,18 @@ MODEL_COMMANDS: dict[str, Callable[..., None]] = {
     "pull": models.pull,
     "use": models.use,
 }
+
+GRAPH_COMMANDS: dict[str, Callable[..., None]] = {
+    "show": graph.show,
+    "communities": graph.communities,
+    "stats": graph.stats,
+    "export": graph.export,
+}
+
+GROUPS = (
+    ("models", MODEL_COMMANDS, "List, add, download and choose chat models."),
+    ("graph", GRAPH_COMMANDS, "Show, draw and export the graph of phrases."),
+)
 
 BROKEN_PIPE = 128 + 13
 """Exit code when nobody reads the output any more, as shells count SIGPIPE."""
@@ -144,14 +156,15 @@ def _build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     made.callback()(_globals)
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     for name, command in COMMANDS.items():
         # everything after the bench's name is its own, --help included
         passed_on = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
         made.command(name, context_settings=passed_on if name == "bench" else None)(command)
-    for name, command in MODEL_COMMANDS.items():
-        group.command(name)(command)
-    made.add_typer(group, name="models", help="List, add, download and choose chat models.")
+    for name, commands, told in GROUPS:
+        group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+        for each, command in commands.items():
+            group.command(each)(command)
+        made.add_typer(group, name=name, help=told)
     return made
 
 
