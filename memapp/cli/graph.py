@@ -133,10 +133,9 @@ def _around(view: View) -> Tree:
         if view.centre.id in ends:
             (other,) = ends - {view.centre.id}
             branches[other] = root.add(_told(edge, view.centre.id, nodes[other]))
-        else:
-            (inside,) = ends & branches.keys()
-            (other,) = ends - {inside}
-            branches[inside].add(_named(nodes[other], quiet=True))
+        elif edge.kind == "context":
+            phrase, passage = sorted(ends, key=lambda end: nodes[end].passage or 0)
+            branches[passage].add(_named(nodes[phrase], quiet=True))
     if view.left_out:
         root.add(_text(("", f"and {output.plural(view.left_out, 'passage')} more"), style="dim"))
     return root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,9 +47,16 @@ def view(store: Store, snapshot: Snapshot, phrase: str, limit: int) -> View:
     if not lexicon.known(centre):
         raise _unknown(store, snapshot, phrase)
     nodes = [node for node in nodes if lexicon.known(node)]
-    pairs = [(centre, node) for node in shown] + further
-    edges = [edge for one, other in pairs if {one, other} <= set(nodes) for edge in lexicon.edges(one, other)]
+    pairs = [(centre, node) for node in shown] + further + _joined(snapshot, nodes)
+    pairs = [pair for pair in pairs if set(pair) <= set(nodes)]
+    edges = dict.fromkeys(edge for one, other in pairs for edge in lexicon.edges(one, other))
     return View(lexicon.node(centre), tuple(map(lexicon.node, nodes)), tuple(edges), max(0, len(passages) - limit))
+
+
+def _joined(snapshot: Snapshot, nodes: Sequence[int]) -> list[tuple[int, int]]:
+    """All edges between these nodes."""
+    pairs = ((node, snapshot.around(node)[0]) for node in nodes)
+    return [(node, int(other)) for node, near in pairs for other in near[np.isin(near, nodes)] if node < other]
 
 
 def _further(snapshot: Snapshot, read: Nodes, shown: Nodes, taken: set[int]) -> list[tuple[int, int]]:

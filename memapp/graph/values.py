@@ -44,6 +44,7 @@ class View:
     nodes: tuple[Node, ...]
     """The centre, then what is next to it by weight, then what is behind that."""
     edges: tuple[Edge, ...]
+    """All between these nodes, the centre's first."""
     left_out: int = 0
     """Passages of the centre that are not shown."""
 
