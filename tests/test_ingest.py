@@ -15,6 +15,7 @@ import pytest
 from memapp import ingest as ingesting
 from memapp.errors import StoreFull
 from memapp.memory import Memory
+from memapp.extract.extractor import RuleExtractor
 from memapp.models.scripted import ScriptedEmbedder
 from memapp.settings import Settings
 from memapp.store import content
@@ -59,7 +60,8 @@ def documents(count: int) -> list[Document]:
 
 
 def take_in(store: Store, what: Any, embedder: ScriptedEmbedder | None = None, **options: Any) -> IngestReport:
-    return ingesting.ingest(what, store, embedder or ScriptedEmbedder(), Settings(busy_seconds=5), **options)
+    models = ingesting.Models(embedder or ScriptedEmbedder(), RuleExtractor())
+    return ingesting.ingest(what, store, models, Settings(busy_seconds=5), **options)
 
 
 def kept(store: Store) -> list[str]:
@@ -76,7 +78,7 @@ def test_what_became_of_each_item(store: Store) -> None:
     assert [item.state for item in second.added] == ["updated"]
     assert sorted(item.document for item in second.unchanged) == ["d0", "d1", "d2"]
     assert [(item.document, item.reason) for item in second.failed] == [("e", "It holds no text.")]
-    assert set(second.seconds) == {"read", "split", "embed", "commit", "total"}
+    assert set(second.seconds) == {"read", "split", "embed", "extract", "commit", "total"}
     assert len(kept(store)) == 10
 
 

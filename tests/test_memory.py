@@ -125,11 +125,11 @@ def test_a_format_that_nobody_reads(memory: Memory, tmp_path: Path) -> None:
 def test_recall(filled: Memory) -> None:
     hits = filled.recall("Where does the heron wait?", 1)
     assert [hit.passage.document for hit in hits] == ["heron"]
-    assert hits[0].layers == ("dense", "lexical")
+    assert hits[0].layers == ("dense", "graph", "lexical")
     assert "lexical #1" in hits[0].why
     result = filled.search("trout at night", layers=["lexical"])
     assert [hit.passage.document for hit in result.hits] == ["otter"]
-    assert {"embed", "lexical", "fuse", "total"} <= set(result.timing_ms)
+    assert {"embed", "lexical", "rank", "total"} <= set(result.timing_ms)
     assert filled.recall("frogs", layers=["dense", "dense"])[0].layers == ("dense",)
 
 
@@ -137,7 +137,7 @@ def test_recall(filled: Memory) -> None:
     "question", ["the of and", "what is it", "?!...", "🦦", "'\"*()-+:^", "NEAR(a b)", "a" * 50_000]
 )
 def test_questions_that_say_little_are_questions(filled: Memory, question: str) -> None:
-    for layers in (["lexical"], ["dense"], None):
+    for layers in (["lexical"], ["dense"], ["graph"], None):
         assert len(filled.recall(question, layers=layers)) <= 2
     answer = filled.ask("🦦 the?!")
     assert isinstance(answer.text, str)
@@ -166,7 +166,7 @@ def test_k_may_be_huge(filled: Memory, k: int) -> None:
 
 def test_a_layer_that_is_not(filled: Memory) -> None:
     for use in (filled.recall, filled.ask):
-        with pytest.raises(UsageError, match=r"no layer 'nope'.*lexical, dense"):
+        with pytest.raises(UsageError, match=r"no layer 'nope'.*lexical, dense, graph"):
             use("heron", layers=["nope"])
     with pytest.raises(UsageError, match="nope"):
         filled.rebuild(["nope"])
@@ -234,7 +234,7 @@ def test_forgetting(filled: Memory, tmp_path: Path) -> None:
     assert {info.id for info in filled.matching("HERON")} == {"heron", "third"}
     report = filled.forget("heron", "heron", verify=True)
     assert (report.documents, report.passages, report.turns) == (("heron",), 1, 1)
-    assert report.layers == {"lexical": 1, "dense": 1}
+    assert report.layers == {"lexical": 1, "dense": 1, "graph": 1}
     assert report.checks
     assert all(check.ok for check in report.checks)
     assert filled.turns("s")[0].erased
@@ -295,16 +295,17 @@ def test_stats(filled: Memory, tmp_path: Path) -> None:
     assert [(layer.name, layer.passages, layer.cursor) for layer in stats.layers] == [
         ("lexical", 2, 2),
         ("dense", 2, 2),
+        ("graph", 2, 2),
     ]
 
 
 def test_rebuild(filled: Memory) -> None:
     before = [(hit.passage.id, hit.score) for hit in filled.recall("heron pond otter")]
     seen: list[Progress] = []
-    assert [stats.passages for stats in filled.rebuild(progress=seen.append)] == [2, 2]
+    assert [stats.passages for stats in filled.rebuild(progress=seen.append)] == [2, 2, 2]
     assert [stats.name for stats in filled.rebuild(["lexical"])] == ["lexical"]
     assert [(hit.passage.id, hit.score) for hit in filled.recall("heron pond otter")] == before
-    assert [one.item for one in seen] == ["lexical", "dense"]
+    assert [one.item for one in seen] == ["lexical", "dense", "graph"]
 
 
 def test_prepare_loads_both_models(memory: Memory) -> None:

@@ -22,6 +22,7 @@ _HOMES = {
     "concurrency": "memapp.evaluate.concurrency",
     "pagerank": "memapp.evaluate.pagerank",
     "extraction": "memapp.evaluate.extraction",
+    "facts": "memapp.evaluate.facts",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import memapp
@@ -20,6 +21,7 @@ from memapp.evaluate.data import Record, load_corpus
 from memapp.evaluate.report import Report
 from memapp.memory import Memory
 from memapp.protocols import Embedder
+from memapp.settings import Settings
 
 _SCRIPT = Path("bench") / "txtai_index.py"
 
@@ -35,11 +37,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Report:
     """Measures. Raises UsageError for a bad corpus, ModelError when txtai cannot be run."""
     records = load_corpus(arguments.corpus)[: arguments.limit]
-    embedder = workspace.new_embedder(workspace.settings())
+    settings = workspace.settings()
+    plain = replace(settings, layers=("lexical", "dense"), extract=False)
+    embedder = workspace.new_embedder(settings)
     contents = _passages(records, embedder)
     runs: dict[str, Callable[[], float]] = {
         "embedder alone": lambda: _embed(contents, embedder),
-        "memapp ingest": lambda: _ingest(records, embedder),
+        "memapp ingest": lambda: _ingest(records, embedder, settings),
+        "memapp ingest, no graph": lambda: _ingest(records, embedder, plain),
     }
     if arguments.txtai:
         runs["txtai, hybrid"] = lambda: _txtai(arguments.txtai, contents)
@@ -64,9 +69,9 @@ def _embed(contents: list[str], embedder: Embedder) -> float:
     return time.perf_counter() - began
 
 
-def _ingest(records: tuple[Record, ...], embedder: Embedder) -> float:
+def _ingest(records: tuple[Record, ...], embedder: Embedder, settings: Settings) -> float:
     """Seconds from a JSONL file to a committed store with its layers caught up."""
-    with workspace.folder() as place, Memory.open(place / "memory.db", embedder=embedder) as memory:
+    with workspace.folder() as place, Memory.open(place / "memory.db", embedder=embedder, settings=settings) as memory:
         path = workspace.write_jsonl(place / "corpus.jsonl", records)
         began = time.perf_counter()
         memory.ingest([path], format="jsonl")

@@ -15,11 +15,13 @@ import numpy as np
 
 from memapp.errors import UsageError
 from memapp.evaluate.data import Collection, Record
+from memapp.extract.extractor import RuleExtractor
 from memapp.memory import Memory
 from memapp.protocols import Embedder, Engine
 from memapp.settings import Settings, load
+from memapp.store.extractions import TAGGER
 from memapp.store.log import Entry, Store
-from memapp.types import Document, IngestReport, Span, Vectors
+from memapp.types import Document, IngestReport, Passage, Span, Vectors
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _REAL_VECTORS = 1000
@@ -116,22 +118,28 @@ def recombined(records: Sequence[Record], count: int, seed: int = 0) -> Iterator
 def put(location: Path, records: Sequence[Record], embedder: Embedder) -> None:
     """Writes records to a store with made-up vectors: real ones of some of them, moved by noise.
 
-    It saves the hours that embedding takes; an exact search takes as long with any vectors.
+    It saves the hours that embedding takes; an exact search takes as long with any vectors. Phrases are found by rule.
     """
     real = embedder.embed([f"{one.title}\n{one.text}" for one in records[:_REAL_VECTORS]])
     chance = np.random.default_rng(0)
+    rules = RuleExtractor()
     store = Store(location, "default")
     try:
         for start in range(0, len(records), 1000):
             part = records[start : start + 1000]
             vectors = _moved(real[chance.integers(0, len(real), len(part))], chance)
-            entries = [
-                Entry(Document(one.id, one.title, one.text), (Span(0, len(one.text)),), vector.reshape(1, -1))
-                for one, vector in zip(part, vectors, strict=True)
-            ]
+            entries = [_entry(one, vector, rules) for one, vector in zip(part, vectors, strict=True)]
             store.put(entries, embedder.identity)
     finally:
         store.close()
+
+
+def _entry(record: Record, vector: Vectors, rules: RuleExtractor) -> Entry:
+    """A document of one passage, with its phrases by rule."""
+    passage = Passage(0, record.id, record.title, record.text, 0, len(record.text))
+    found = rules.extract([passage], [])
+    span = Span(0, len(record.text))
+    return Entry(Document(record.id, record.title, record.text), (span,), vector.reshape(1, -1), tuple(found), TAGGER)
 
 
 def _moved(vectors: Vectors, chance: np.random.Generator) -> Vectors:

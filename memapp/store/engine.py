@@ -20,6 +20,7 @@ from memapp.store.schema import HEAD, facts
 
 _APPLICATION_ID = 0x6D656D61
 _MAGIC = b"SQLite format 3\0"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PARAMETERS = 500
 _T = TypeVar("_T")
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -47,7 +48,9 @@ def locate(store: str | Path) -> Path:
 
 def _as_json(value: Any) -> str:
     """Letters as they are: half the size where they are not Latin, and found by whoever searches for them."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Half characters have no UTF-8 form.
+    return json.dumps(value) if _SURROGATE.search(text) else text
 
 
 class Database:

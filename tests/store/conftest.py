@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from memapp.memory import Memory
-from memapp.protocols import EmbedderIdentity
+from memapp.protocols import EmbedderIdentity, TokenStates
 from memapp.settings import Settings
 from memapp.store.log import Entry, Store
 from memapp.types import Document, Span, Vectors
@@ -27,6 +27,11 @@ class NoiseEmbedder:
         """Shape (len(texts), 16)."""
         rows = [np.random.default_rng(zlib.crc32(text.encode("utf-8", "replace"))).normal(size=16) for text in texts]
         return np.array([row / np.linalg.norm(row) for row in rows], np.float32).reshape(len(texts), 16)
+
+    def encode(self, texts: Sequence[str]) -> tuple[Vectors, list[TokenStates]]:
+        """No token has a state."""
+        nothing = TokenStates(np.zeros((0, 2), np.int32), np.zeros((0, 16), np.float32))
+        return self.embed(texts), [nothing for _ in texts]
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Words of each text."""
