@@ -55,6 +55,28 @@ def test_recall_of_every_layer_and_the_fusion(files: tuple[Path, Path], capsys: 
 
 
 @pytest.mark.models
+def test_facts_beside_ours_and_instead(files: tuple[Path, Path], tmp_path: Path) -> None:
+    out, theirs = tmp_path / "out.json", tmp_path / "theirs.json"
+    docs = [
+        {"passage": f"{title}\n{text}", "extracted_entities": [title], "extracted_triples": [[title, "is in", "Brest"]]}
+        for title, text in FACTS.items()
+    ]
+    arguments = ["--set", str(files[0]), "--corpus", str(files[1]), "--facts", str(theirs), "--json", str(out)]
+    theirs.write_text(json.dumps({"docs": docs[:0]}))
+    with pytest.raises(MemappError, match="fit no passage"):
+        bench.run("facts", arguments)
+    theirs.write_text(json.dumps({"docs": docs}))
+    assert bench.run("facts", arguments) == 0
+    recalls = json.loads(out.read_text())["figures"]["recalls"]
+    assert set(recalls) == {"all layers", "without ranker", "graph"}
+    for measured in recalls.values():
+        assert list(measured) == ["ours", "theirs beside ours", "theirs instead"]
+        assert measured["ours"]["recall@5"]["mean"] == 1.0
+    beside = recalls["graph"]["theirs beside ours"]["recall@5"]
+    assert beside["against_ours"]["mean"] == pytest.approx(beside["mean"] - 1.0)
+
+
+@pytest.mark.models
 def test_one_layer_is_measured_in_its_own_order(tmp_path: Path) -> None:
     records = tuple(Record(title, title, text) for title, text in FACTS.items())
     question = Question("1", "Was the board game with seven stones played in Brest?", (), {"Quillon": 1})
