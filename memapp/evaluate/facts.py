@@ -96,6 +96,6 @@ def _report(name: str, values: Values, sizes: Mapping[str, str], taken: str) -> 
     notes = (
         taken,
         f"{questions:,} questions; differences with a paired bootstrap's 95 % interval. The ranker was trained on "
-        "graphs of our own extraction; on the sets that data/weights/ranker.json and tagger.json name, that flatters ours.",
+        "graphs of our own extraction; on the sets that ranker.json and tagger.json name, that flatters ours.",
     )
     return Report(f"facts: {name}", columns, tuple(rows), {"questions": questions, "recalls": figures}, notes)
