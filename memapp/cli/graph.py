@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from memapp.graph import Edge, Node, Path, View
 
-_SIGNS = {"context": "", "synonym": "≈ ", "relation": "→ ", "neighbour": "· "}
+_SIGNS = {"context": "", "synonym": "≈ ", "neighbour": "next to "}
 
 
 def show(
@@ -135,7 +135,8 @@ def _around(view: View) -> Tree:
             branches[other] = root.add(_told(edge, view.centre.id, nodes[other]))
         elif edge.kind == "context":
             phrase, passage = sorted(ends, key=lambda end: nodes[end].passage or 0)
-            branches[passage].add(_named(nodes[phrase], quiet=True))
+            if phrase not in branches:
+                branches[passage].add(_named(nodes[phrase], quiet=True))
     if view.left_out:
         root.add(_text(("", f"and {output.plural(view.left_out, 'passage')} more"), style="dim"))
     return root
@@ -155,9 +156,9 @@ def _told(edge: Edge, seen_from: str, node: Node) -> Text:
     """The other end of an edge, behind what joins it."""
     if edge.kind != "relation":
         return _text((_style(node), _SIGNS[edge.kind] + _name(node)), ("dim", _facts(node)))
-    predicate = output.one_line(edge.predicates[0]) if edge.predicates else ""
-    forth = f"{predicate} → " if edge.one == seen_from else f"← {predicate} " if predicate else "← "
-    return _text(("yellow", forth), (_style(node), _name(node)), ("dim", _facts(node)))
+    predicate = f"{output.one_line(edge.predicates[0])} " if edge.predicates else ""
+    told = f"{predicate}{'→' if edge.one == seen_from else '←'} "
+    return _text(("yellow", told), (_style(node), _name(node)), ("dim", _facts(node)))
 
 
 def _named(node: Node, quiet: bool = False) -> Text:

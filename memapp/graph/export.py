@@ -18,8 +18,10 @@ from memapp.store.log import Store
 FORMATS = ("graphml", "json")
 _EVERY = [(1, 1 << 62)]
 _BATCH = 1_000
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold."""
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\u0020-\u007e\u00a0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
+"""What XML 1.0 cannot hold, what a terminal would obey, and what turns the direction of writing."""
 
 
 def graph(store: Store) -> Any:
@@ -107,5 +109,5 @@ def _json(made: Any) -> Iterator[bytes]:
 
 
 def clean(text: str) -> str:
-    """The text on one line, without what XML cannot hold."""
+    """The text on one line, without control characters and what else XML cannot hold."""
     return " ".join(_FORBIDDEN.sub("", text).split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import islice, pairwise
 from typing import Any
 
@@ -19,6 +20,8 @@ _LONGER = 2
 """Steps that a way may be longer than the shortest one, so as not to lead through a hub."""
 _MOST = 2_000
 """Nodes among which ways are sought."""
+_TRIED = 20
+"""Ways that are looked at for each one that is shown; most are another one with a detour."""
 _WITNESSES = 5
 """Passages that are read to learn how two phrases are related."""
 
@@ -33,7 +36,8 @@ def paths(store: Store, snapshot: Snapshot, one: int, other: int, count: int) ->
     graph = _between(snapshot, one, other)
     if graph is None:
         return ()
-    found = list(islice(nx.shortest_simple_paths(graph, one, other, weight="cost"), count))
+    tried = islice(nx.shortest_simple_paths(graph, one, other, weight="cost"), _TRIED * count)
+    found = list(islice((way for way in tried if _straight(graph, way)), count))
     lexicon = Lexicon(store, snapshot)
     lexicon.read(node for way in found for pair in pairwise(way) for node in _witnesses(snapshot, *pair))
     lexicon.learn(node for way in found for node in way)
@@ -46,6 +50,11 @@ def paths(store: Store, snapshot: Snapshot, one: int, other: int, count: int) ->
         for way in found
         if all(map(lexicon.known, way))
     )
+
+
+def _straight(graph: Any, way: Sequence[int]) -> bool:
+    """Whether a way takes no two steps where one would do."""
+    return not any(graph.has_edge(one, other) for at, one in enumerate(way) for other in way[at + 2 :])
 
 
 def _between(snapshot: Snapshot, one: int, other: int) -> Any:

@@ -15,7 +15,7 @@ from memapp.graph.values import Edge, Node
 MOST = 120
 """Nodes in one picture; networkx lays out fewer than 500 without further packages."""
 _SIZE = 13
-_GAP = 16.0
+_GAP = 28.0
 _LONGEST = 34
 _COLOURS = {
     "context": "#b9c0c8",
@@ -75,7 +75,7 @@ def _lay_out(boxes: dict[str, _Box], edges: Sequence[Edge]) -> None:
     graph.add_edges_from((edge.one, edge.other) for edge in edges)
     side = 150 * math.sqrt(len(boxes)) + 60
     start = nx.circular_layout(graph)
-    for name, (x, y) in nx.spring_layout(graph, pos=start, seed=0, iterations=200, k=2 / math.sqrt(len(boxes))).items():
+    for name, (x, y) in nx.spring_layout(graph, pos=start, seed=0, iterations=200, k=3 / math.sqrt(len(boxes))).items():
         boxes[name].x, boxes[name].y = float(x) * side * 0.8, float(y) * side * 0.5
 
 
