@@ -55,8 +55,13 @@ def _steps(
     passage: Passage, links: Sequence[Link], extraction: Extraction, sources: Mapping[int, Passage]
 ) -> Iterator[Step]:
     words: dict[int, str] = {}
+    wanted = {link.phrase for link in links}
     for form, phrase in spellings(passage.title, extraction):
-        words.setdefault(phrase_key(form), phrase)
+        if len(words) == len(wanted):
+            break
+        key = phrase_key(form)
+        if key in wanted:
+            words.setdefault(key, phrase)
     for link in links:
         if link.phrase in words and link.source is None:
             yield Step(words[link.phrase])
