@@ -57,7 +57,8 @@ def test_help_loads_no_memory_and_names_every_command() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stderr.split()
     assert not {"memapp.memory", "memapp.store", "rich", "pydantic", "numpy"} & set(loaded)
-    commands = "init ingest search ask batch chat forget list show log stats rebuild verify doctor bench export import"
+    commands = "init ingest extract search ask batch chat forget list show log stats graph rebuild verify doctor bench"
+    commands += " export import"
     listed = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line.strip()]
     assert set(commands.split()) | {"models", "plugins"} == set(listed)
 
