@@ -146,7 +146,8 @@ def _explained(recall: Recall, found: Gathered, hits: Sequence[Hit]) -> list[Hit
         return list(hits)
     spoken = extractions.by_passage(recall.store, list(ways))
     sources = {link.source for links in ways.values() for link in links if link.source is not None}
-    titles = content.passages_by_id(recall.store, sorted(sources))
+    missing = content.passages_by_id(recall.store, sorted(sources - found.passages.keys()))
+    titles = {**found.passages, **missing}
     return [explain.explained(hit, ways.get(hit.passage.id, ()), spoken, titles) for hit in hits]
 
 

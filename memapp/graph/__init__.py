@@ -26,7 +26,7 @@ class Graph:
         """`kept` are the files that nothing may be written to."""
         self._store = store
         self._kept = kept
-        self._snapshot = Snapshot(layer.state())
+        self._snapshot = Snapshot(layer.copy())
 
     def networkx(self) -> Any:
         """The whole graph as a `networkx.Graph` with words, see `memapp.graph.export.graph`."""

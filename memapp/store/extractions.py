@@ -35,6 +35,21 @@ _PASSAGE = (
 )
 
 
+_SPOKEN = (
+    sa.select(
+        passages.c.id,
+        passages.c.document,
+        documents.c.title,
+        passages.c.text,
+        extractions.c.phrases,
+        extractions.c.facts,
+    )
+    .join(documents, documents.c.id == passages.c.document)
+    .outerjoin(extractions, extractions.c.passage == passages.c.id)
+    .order_by(passages.c.id, extractions.c.origin)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """A passage as a graph sees it."""
@@ -49,14 +64,8 @@ class Spoken:
 
 def spoken(store: Store, ranges: Iterable[tuple[int, int]]) -> Iterator[Spoken]:
     """The living passages of this namespace in these ranges, by id within a range."""
-    columns = (passages.c.id, passages.c.document, documents.c.title, passages.c.text)
-    query = (
-        sa.select(*columns, extractions.c.phrases, extractions.c.facts)
-        .join(documents, documents.c.id == passages.c.document)
-        .outerjoin(extractions, extractions.c.passage == passages.c.id)
-        .where(documents.c.namespace + 0 == store.number())
-        .where(passages.c.id.between(sa.bindparam("lo"), sa.bindparam("hi")))
-        .order_by(passages.c.id, extractions.c.origin)
+    query = _SPOKEN.where(documents.c.namespace + 0 == store.number()).where(
+        passages.c.id.between(sa.bindparam("lo"), sa.bindparam("hi"))
     )
     for first, last in _steps(ranges):
         with store.database.reading() as connection:
@@ -104,10 +113,12 @@ def whole(store: Store, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, in
 
 def by_passage(store: Store, ids: Sequence[int]) -> dict[int, Extraction]:
     """What those of these passages speak of that live in this namespace, all extractors together."""
+    query = _SPOKEN.where(documents.c.namespace + 0 == store.number())
     found: dict[int, Extraction] = {}
-    for part in parts(sorted(ids)):
-        for one in spoken(store, [(id, id) for id in part]):
-            found[one.passage] = one.extraction
+    with store.database.reading() as connection:
+        for part in parts(list(ids)):
+            rows = connection.execute(query.where(passages.c.id.in_(part)))
+            found.update((one.passage, one.extraction) for one in _joined(rows))
     return found
 
 

@@ -256,7 +256,7 @@ class Store:
         """Returns the number of each new document by its id."""
         if not entries:
             return {}
-        next_id = (connection.execute(sa.select(sa.func.max(changes.c.last))).scalar() or 0) + 1
+        next_id = _newest(connection) + 1
         position = (connection.execute(sa.select(sa.func.max(changes.c.position))).scalar() or 0) + 1
         at = now()
         rows: dict[sa.Table, list[dict[str, Any]]] = {
@@ -303,6 +303,12 @@ class Store:
             [_change_row(position + i, number, "forget", row.id, row.last, at) for i, row in enumerate(rows)],
         )
         return tuple(text for _, _, text in words)
+
+
+def _newest(connection: sa.Connection) -> int:
+    """The highest number that a passage was ever given: numbers ascend with the log, and none is given twice."""
+    query = sa.select(changes.c.last).where(changes.c.kind == "insert").order_by(changes.c.position.desc()).limit(1)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def _runs(entries: Sequence[Entry]) -> Iterator[list[Entry]]:

@@ -1,6 +1,7 @@
 """`python -m memapp.train.ranker --data FOLDER`: the ranker over all layers, and how good it is on sets left out.
 
-Questions of every kind train together, those with one passage to find and those with several. The figures are those of a ranker that never saw the set. Needs the extra `train`.
+Questions of every kind train together, those with one passage to find and those with several. The figures are those
+of a ranker that never saw the set. Needs the extra `train`.
 """
 
 from __future__ import annotations

@@ -101,6 +101,12 @@ class GraphLayer:
         with self._lock:
             return self._loaded()
 
+    def copy(self) -> GraphState:
+        """The graph at this moment, to look at for as long as it takes."""
+        with self._lock:
+            state = self._loaded()
+            return GraphState.from_arrays({name: array.copy() for name, array in state.arrays().items()})
+
     @property
     def _path(self) -> Path:
         return self._store.database.derived(self._store.number()) / "graph.safetensors"
