@@ -24,6 +24,8 @@ _HOMES = {
     "pagerank": "memapp.evaluate.pagerank",
     "extraction": "memapp.evaluate.extraction",
     "facts": "memapp.evaluate.facts",
+    "hipporag": "memapp.evaluate.hipporag",
+    "synonyms": "memapp.evaluate.synonyms",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 
