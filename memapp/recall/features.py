@@ -37,7 +37,6 @@ GRAPH = (
     ("link_named", 0.0),
     ("link_total", 0.0),
     ("links", 0.0),
-    ("link_share", 0.0),
     ("holds_named", 0.0),
     ("about_named", 0.0),
     ("phrases", 0.0),

@@ -22,9 +22,6 @@ from memapp.types import Link, Score
 
 NEAR = 30
 """Passages that other layers recalled from which walks start."""
-NAMED_SHARE = 0.6
-"""What a passage about something that the question names is worth at least as the begin of a bridge."""
-MOST_NAMED = 24
 WALKED, FROM_QUESTION, BRIDGED, LINKED = 40, 25, 40, 25
 """How many passages are proposed: the best of both walks, of the question's alone, of near and bridge, of bridges."""
 _RANK = 5.0
@@ -74,8 +71,9 @@ def activate(state: GraphState, question: str, near: Sequence[Score]) -> list[Sc
     around = close.best(NEAR, state.numbers.keys(close.nodes))
     margin = close.of(around)
     both = _sum(asked, _walk(state, around, margin - margin.min(initial=1.0) + 0.02))
-    starts, shares = _starts(state, named.nodes, close)
+    starts = close.best(bridge.SOURCES, state.numbers.keys(close.nodes))
     words = bridge.wanted(word_hashes(question), state)
+    shares = close.of(starts) / max(close.top, _FLOOR)
     links = bridge.bridges(state, words, named.nodes, starts, shares)
     return _scores(state, named, (asked, both, close), links)
 
@@ -86,22 +84,6 @@ def _near(state: GraphState, near: Sequence[Score]) -> _Ranking:
     known = nodes >= 0
     order = np.argsort(nodes[known])
     return _Ranking(nodes[known][order], values[known][order])
-
-
-def _starts(state: GraphState, named: Nodes, close: _Ranking) -> tuple[Nodes, Floats]:
-    """Where bridges begin: the best of what is near, and what is about something that the question names."""
-    near = close.best(bridge.SOURCES, state.numbers.keys(close.nodes))
-    which, columns, _ = state.adjacency.neighbours(named)
-    holding = columns.astype(np.int64)
-    about = np.unique(holding[(state.titles(holding) == named[which][:, None]).any(1)])
-    if len(about) > MOST_NAMED:
-        # A name that so many are about tells none of them apart.
-        about = about[:0]
-    about = np.setdiff1d(about, near)
-    starts = np.concatenate((near, about))
-    shares = close.of(starts) / max(close.top, _FLOOR)
-    shares[len(near) :] = np.maximum(shares[len(near) :], NAMED_SHARE)
-    return starts, shares
 
 
 def _walk(state: GraphState, starts: Nodes, weights: Floats) -> _Ranking:
@@ -188,19 +170,8 @@ def _link_signals(proposed: Nodes, links: Bridges) -> dict[str, Floats]:
         "link_named": links.named.astype(np.float64),
         "link_total": np.log1p(links.total),
         "links": np.log1p(links.links),
-        "link_share": _share_of_source(links),
     }
     return {name: _Ranking(links.targets, values).of(proposed) for name, values in columns.items()}
-
-
-def _share_of_source(links: Bridges) -> Floats:
-    """The value of each link as a share of the best one from the same source."""
-    if len(links.targets) == 0:
-        return links.value
-    _, source = np.unique(links.sources, return_inverse=True)
-    best = np.zeros(int(source.max()) + 1)
-    np.maximum.at(best, source, links.value)
-    return np.asarray(links.value / np.maximum(best[source], _FLOOR), np.float64)
 
 
 def _ways(state: GraphState, named: Seeds, proposed: Nodes, links: Bridges) -> list[tuple[Link, ...]]:
