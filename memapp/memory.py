@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import sys
@@ -14,13 +13,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from memapp import ask as asking
+from memapp import care
 from memapp import ingest as ingesting
 from memapp import search as finding
-from memapp.errors import EmbedderMismatch, UsageError
+from memapp.errors import UsageError
 from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer
 from memapp.settings import Settings, default_store, load
-from memapp.store import chats, check, content, erase, extractions
-from memapp.store.log import Forgotten, Store, now
+from memapp.store import chats, content, erase, extractions
+from memapp.store.log import Store, now
 from memapp.types import (
     Answer,
     BatchReport,
@@ -412,16 +412,8 @@ class Memory:
             changes,
             sum(path.stat().st_size for path in files),
             f"{embedder.name} ({embedder.dimension}, {embedder.sha256[:12]})" if embedder else "",
-            tuple(self._layer_stats()),
+            tuple(care.layer_stats(self._store, self._chosen(self.settings.layers))),
         )
-
-    def _layer_stats(self) -> Iterator[LayerStats]:
-        for name, layer in self._chosen(self.settings.layers).items():
-            try:
-                finding.catch_up(layer, self._store)
-                yield layer.stats()
-            except EmbedderMismatch as error:
-                yield LayerStats(name, 0, 0, 0, f"unusable: {error.hint}")
 
     def graph(self) -> Graph:
         """The graph of what is remembered, as it is now: to look at, to draw, to export."""
@@ -456,30 +448,12 @@ class Memory:
             keys += [info.id for info in self.matching(query)]
         if not keys:
             raise UsageError("Nothing matches, so nothing was forgotten.", "See what there is with `memapp list`.")
-        return self._forget(list(dict.fromkeys(keys)), verify)
-
-    def _forget(self, keys: Sequence[str], verify: bool) -> ForgetReport:
-        gone = self._store.forget(keys)
-        # Layers that nobody uses yet have only files, which the scrub removes.
         with self._lock:
-            for name, layer in list(self._layers.items()):
-                try:
-                    finding.catch_up(layer, self._store)
-                except EmbedderMismatch:
-                    # Of no use any more; forgetting must not wait for a rebuild.
-                    del self._layers[name]
-        clean = erase.scrub(self._store.database, self.settings.busy_seconds)
-        for layer in list(self._layers.values()):
-            layer.save()
-        dropped = dict.fromkeys(self.settings.layers, gone.passages)
-        checks = [] if clean else [_UNSCRUBBED]
-        if verify:
-            checks += self._proof(gone)
-        return ForgetReport(gone.documents, gone.passages, dropped, gone.turns, tuple(checks))
-
-    def _proof(self, gone: Forgotten) -> list[Check]:
-        said = functools.partial(content.still_said, self._store)
-        return [*self.verify(), erase.prove(self._files(), gone.texts, said)]
+            # A layer with a file would have to be made anew from every row; loading it first is cheaper.
+            if verify or any(erase.files([self._store.database.derived(self._store.number())])):
+                self._chosen(self.settings.layers)
+            proof = self._files() if verify else None
+            return care.forget(self._store, self._layers, self.settings, list(dict.fromkeys(keys)), proof)
 
     # Care
 
@@ -488,42 +462,14 @@ class Memory:
 
         `dense` re-embeds when the embedder changed; `graph` looks for phrases where nobody did, or another extractor.
         """
-        from memapp.store.reembed import reembed, unfinished
-
         names = tuple(layers) if layers else self.settings.layers
-        if "dense" in names and unfinished(self._store, self.embedder.identity):
-            reembed(self._store, self.embedder, progress)
-        if "graph" in names and self.settings.extract:
-            extractions.renew(self._store, self.embedder, self.extractor, progress)
-        built = []
-        for done, (name, layer) in enumerate(self._chosen(names).items()):
-            (progress or _silent)(Progress("rebuild", done, len(names), name))
-            layer.rebuild()
-            built.append(layer.stats())
-        return built
+        extractor = (lambda: self.extractor) if self.settings.extract else None
+        care.renew(self._store, names, self.embedder, extractor, progress)
+        return care.rebuild(self._chosen(names), progress)
 
     def verify(self) -> list[Check]:
         """Checks the file, the log, the documents and every layer against one another."""
-        checks = check.verify(self._store)
-        head, passages = self._store.head(), content.totals(self._store)[1]
-        if self.settings.extract and "graph" in self.settings.layers:
-            checks.append(self._phrases_checked(passages))
-        for name, layer in self._chosen(self.settings.layers).items():
-            try:
-                finding.catch_up(layer, self._store)
-                stats = layer.stats()
-            except EmbedderMismatch as error:
-                checks.append(Check(f"layer {name}", False, error.message, error.hint))
-                continue
-            ok = stats.passages == passages and stats.cursor >= head
-            message = f"{stats.passages} of {passages} passages, at change {stats.cursor} of {head}."
-            checks.append(Check(f"layer {name}", ok, message, "" if ok else f"Run `memapp rebuild {name}`."))
-        return checks
-
-    def _phrases_checked(self, passages: int) -> Check:
-        unread = extractions.count_unread(self._store, extractions.TAGGER)
-        message = f"{passages - unread} of {passages} passages were looked at for phrases."
-        return Check("phrases", unread == 0, message, "Run `memapp rebuild graph`." if unread else "")
+        return care.verify(self._store, self._chosen(self.settings.layers), self.settings)
 
     def export(self, path: str | Path, progress: Report | None = None) -> int:
         """Writes every document as a line of JSONL; returns how many. `import_` reads it back.
@@ -594,14 +540,6 @@ class Memory:
             if id not in stored and ingesting.source_name(id) not in stored:
                 raise _unknown(id)
         return [id if id in stored else ingesting.source_name(id) for id in wanted]
-
-
-_UNSCRUBBED = Check(
-    "write-ahead log",
-    False,
-    "Another process is still reading an older state, so erased text may stand in the write-ahead log.",
-    "End that process and run `memapp verify`, which empties the log.",
-)
 
 
 def _unknown(id: str) -> UsageError:

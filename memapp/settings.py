@@ -70,7 +70,7 @@ class Settings:
     """Window of the chat model: prompt and answer together."""
     answer_tokens: int = 192
     """Longest answer."""
-    focus: float = 0.9
+    focus: float = 0.5
     """Passages that score less than this share of the best one's score are not read by the model."""
     trust_model: bool = False
     """Whether the model's words stand even when they rest on another sentence than the one that fits the question

@@ -18,7 +18,7 @@ from memapp.types import Change, LayerStats, Query, Score
 
 VERSION = "graph-1"
 """Changes with what a passage contributes, so that older files are made anew."""
-SAVE_FROM = 2_000
+SAVE_FROM = 200
 """Passages from which reading a file is worth more than reading the rows."""
 _BATCH = 1_000
 
