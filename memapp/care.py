@@ -36,8 +36,9 @@ def forget(
 
     A layer that is not among `layers` has only files, which are removed; it makes itself anew when it is used.
     """
+    before = dict(layers)
     gone = store.forget(keys)
-    for name, layer in list(layers.items()):
+    for name, layer in before.items():
         try:
             catch_up(layer, store)
         except EmbedderMismatch:
@@ -48,7 +49,7 @@ def forget(
         layer.save()
     checks = [] if clean else [_UNSCRUBBED]
     if proof is not None:
-        checks += verify(store, layers, settings)
+        checks += verify(store, before, settings)
         checks.append(erase.prove(proof, gone.texts, functools.partial(content.still_said, store)))
     dropped = dict.fromkeys(settings.layers, gone.passages)
     return ForgetReport(gone.documents, gone.passages, dropped, gone.turns, tuple(checks))

@@ -24,6 +24,8 @@ NEAR = 30
 """Passages that other layers recalled from which walks start."""
 WALKED, FROM_QUESTION, BRIDGED, LINKED = 40, 25, 40, 25
 """How many passages are proposed: the best of both walks, of the question's alone, of near and bridge, of bridges."""
+_ORDERS = ("walked", "asked", "bridged", "linked")
+"""What a passage's own score is made of: its reciprocal ranks in these orders (Cormack, Clarke and Büttcher, 2009)."""
 _RANK = 5.0
 _FLOOR = 1e-7
 
@@ -119,7 +121,8 @@ def _scores(
     )
     signals = _signals(state, named, proposed, {"asked": asked, "walked": both, "bridged": bridged, "linked": linked})
     signals.update(_link_signals(proposed, links))
-    value = both.of(proposed) / max(both.top, _FLOOR) + bridged.of(proposed)
+    # Each order finds what the others miss, and a value of one says nothing beside a value of another.
+    value = sum((signals[f"{name}_rank"] for name in _ORDERS), np.zeros(len(proposed)))
     ids = keys(proposed)
     order = np.lexsort((ids, -np.round(value, 6)))
     ways = _ways(state, named, proposed, links)
