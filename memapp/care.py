@@ -34,7 +34,8 @@ def forget(
 ) -> ForgetReport:
     """Erases documents from the log, from `layers` and from the files; searches the files `proof` for what they said.
 
-    A layer that is not among `layers` has only files, which are removed; it makes itself anew when it is used.
+    A layer that is not among `layers` has only files, which are removed; it makes itself anew when it is used. The
+    others are saved again when the memory is closed.
     """
     before = dict(layers)
     gone = store.forget(keys)
@@ -45,8 +46,6 @@ def forget(
             # Of no use any more; forgetting must not wait for a rebuild.
             del layers[name]
     clean = erase.scrub(store.database, settings.busy_seconds)
-    for layer in layers.values():
-        layer.save()
     checks = [] if clean else [_UNSCRUBBED]
     if proof is not None:
         checks += verify(store, before, settings)

@@ -97,12 +97,13 @@ def _joined(rows: Iterable[Any]) -> Iterator[Spoken]:
 
 
 def whole(store: Store, ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The ranges of all passages of the documents that live in these ranges, in order."""
+    """The ranges of all passages of the documents that live in these ranges, in order; costs what they hold."""
     query = (
         sa.select(documents.c.id, documents.c.last)
-        .where(documents.c.id <= sa.bindparam("hi"), documents.c.last >= sa.bindparam("lo"))
+        .join(passages, passages.c.document == documents.c.id)
+        .where(passages.c.id.between(sa.bindparam("lo"), sa.bindparam("hi")))
         .where(documents.c.namespace + 0 == store.number())
-        .order_by(documents.c.id)
+        .distinct()
     )
     found: dict[int, int] = {}
     with store.database.reading() as connection:
