@@ -497,7 +497,7 @@ class Memory:
         """What a search over these layers is made with, for `memapp.search`."""
         chosen = self._chosen(tuple(layers) if layers else self.settings.layers)
         seeding = self._chosen(finding.SEEDING) if set(chosen) == {finding.FOLLOWING} else {}
-        return finding.Recall(self._store, self.embedder, chosen, self.settings, seeding)
+        return finding.Recall(self._store, self.embedder, chosen, self.settings, seeding, lambda: self.engine)
 
     def _chosen(self, names: Sequence[str]) -> dict[str, MemoryLayer]:
         with self._lock:

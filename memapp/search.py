@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from memapp.errors import UsageError
-from memapp.protocols import Embedder, MemoryLayer
-from memapp.recall import clues, explain, features, fuse, names, ranker
+from memapp.protocols import Embedder, Engine, MemoryLayer
+from memapp.recall import clues, explain, facts, features, fuse, names, ranker
 from memapp.recall.features import Evidence
 from memapp.settings import Settings
 from memapp.store import content, extractions
 from memapp.store.log import Store
-from memapp.types import Hit, LayerShare, Passage, Query, Score, SearchResult, Turn
+from memapp.types import FittingFact, Hit, LayerShare, Passage, Query, Score, SearchResult, Turn
 
 FOLLOWING = "graph"
 """The layer that starts from what the others found."""
@@ -37,6 +37,8 @@ class Recall:
     settings: Settings
     seeding: Mapping[str, MemoryLayer] = field(default_factory=dict)
     """Layers to start from when only one that follows links was chosen."""
+    engine: Callable[[], Engine] | None = None
+    """The chat model, for settings that let it choose."""
 
 
 class Clock:
@@ -103,7 +105,8 @@ def gather(recall: Recall, question: str, k: int, history: Sequence[Turn] = (), 
     near = fuse.fuse(rankings, depth=depth)
     if follower is not None:
         start = tuple(Score(one.passage, one.score) for one in near[:NEAR])
-        proposed = follower.recall(replace(query, near=start), FURTHEST)
+        query = replace(query, near=start, facts=_facts(recall, query, start))
+        proposed = follower.recall(query, FURTHEST)
         rankings = {**(rankings if first else {}), FOLLOWING: proposed}
         clock.lap(FOLLOWING)
     judged = ranker.fits(rankings, recall.embedder.identity)
@@ -122,6 +125,17 @@ def gather(recall: Recall, question: str, k: int, history: Sequence[Turn] = (), 
         evidence = features.evidence(text, alive, rankings, near, cosines)
         clock.lap("features")
     return Gathered(text, rankings, alive, evidence)
+
+
+def _facts(recall: Recall, query: Query, near: Sequence[Score]) -> tuple[FittingFact, ...]:
+    """The facts of near passages that fit the question, as far as the settings want any."""
+    if not recall.settings.fact_seeds or query.vector is None:
+        return ()
+    spoken = extractions.by_passage(recall.store, [score.passage for score in near])
+    found = facts.fitting(query.vector, spoken.values(), recall.embedder)
+    if recall.settings.fact_filter and recall.engine is not None:
+        return facts.recognised(query.text, found, recall.engine())
+    return found
 
 
 def _ranked(found: Gathered, k: int) -> list[fuse.Fused]:

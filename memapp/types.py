@@ -127,6 +127,16 @@ class Query:
     """Unit length, shape (dimension,); None when no layer asked for it."""
     near: tuple[Score, ...] = ()
     """What other layers recalled, fused, best first: where a layer that follows links starts from."""
+    facts: tuple[FittingFact, ...] = ()
+    """Facts that fit the question, whose phrases such a layer starts from too."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittingFact:
+    """A fact, and how well it fits a question, in [0, 1]."""
+
+    fact: Fact
+    score: float
 
 
 @dataclass(frozen=True, slots=True)

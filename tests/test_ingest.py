@@ -14,8 +14,8 @@ import pytest
 
 from memapp import ingest as ingesting
 from memapp.errors import StoreFull
-from memapp.memory import Memory
 from memapp.extract.extractor import RuleExtractor
+from memapp.memory import Memory
 from memapp.models.scripted import ScriptedEmbedder
 from memapp.settings import Settings
 from memapp.store import content

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memapp.search import catch_up
 from memapp.protocols import MemoryLayer
+from memapp.search import catch_up
 
 Ask = Callable[..., list[Any]]
 WORDS = ("amber", "basalt", "cedar", "dune", "elm", "fjord")

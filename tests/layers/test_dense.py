@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memapp.search import catch_up
 from memapp.errors import EmbedderMismatch
 from memapp.layers import dense
 from memapp.layers.dense import DenseLayer
 from memapp.protocols import EmbedderIdentity
+from memapp.search import catch_up
 from memapp.settings import Settings
 from memapp.store.log import Entry, Store
 from memapp.types import Document, Query, Span, Vectors

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from memapp.layers.graph import bridge, pagerank
 from memapp.layers.graph.bridge import Bridges
 from memapp.layers.graph.contribution import word_hashes
-from memapp.layers.graph.seeds import Seeds, seeds
+from memapp.layers.graph.seeds import Seeds, seeds, with_facts
 from memapp.layers.graph.state import GraphState
-from memapp.types import Link, Score
+from memapp.types import FittingFact, Link, Score
 
 NEAR = 30
 """Passages that other layers recalled from which walks start."""
@@ -65,11 +65,12 @@ class _Ranking:
         return float(self.values.max()) if len(self.values) else 0.0
 
 
-def activate(state: GraphState, question: str, near: Sequence[Score]) -> list[Score]:
+def activate(state: GraphState, question: str, near: Sequence[Score], facts: Sequence[FittingFact] = ()) -> list[Score]:
     """All passages that the graph proposes, best first, each with what the graph knows of it and the way to it."""
     named = seeds(question, state)
     close = _near(state, near)
-    asked = _walk(state, named.nodes, named.weights)
+    starting = with_facts(named, facts, state) if facts else named
+    asked = _walk(state, starting.nodes, starting.weights)
     around = close.best(NEAR, state.numbers.keys(close.nodes))
     margin = close.of(around)
     both = _sum(asked, _walk(state, around, margin - margin.min(initial=1.0) + 0.02))

@@ -67,7 +67,7 @@ class GraphLayer:
         """The k best passages by walks and bridges from what the question names and from `query.near`."""
         with self._lock:
             state = self._loaded()
-            return activate(state, query.text, query.near)[:k] if state.passages else []
+            return activate(state, query.text, query.near, query.facts)[:k] if state.passages else []
 
     def rebuild(self) -> None:
         """Makes the graph anew from what the store says that passages speak of."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +13,14 @@ from memapp.extract.phrases import aliases, normal
 from memapp.layers.graph.keys import phrase_key
 from memapp.layers.graph.state import GraphState
 from memapp.store.terms import STOP_WORDS
+from memapp.types import FittingFact
 
 _WORD = re.compile(r"\S+")
 _EDGES = "\"'“”‘’«»()[]{}.,;:!?…¿¡،؟。、，"
 _LONGEST = 10
 """Words of the longest phrase that is looked for."""
 _LONGEST_NAME = 5
+_FACT_PHRASES = 5
 _MOST_WORDS = 200
 """A question is looked at up to here; a pasted page names more than can be meant."""
 
@@ -55,6 +57,27 @@ def seeds(question: str, state: GraphState) -> Seeds:
                 chosen.update(dict.fromkeys(others))
     nodes = np.fromiter(chosen, np.int64)
     return Seeds(nodes, 1.0 / np.maximum(state.mentions(nodes), 1) if len(nodes) else np.zeros(0))
+
+
+def with_facts(named: Seeds, facts: Sequence[FittingFact], state: GraphState) -> Seeds:
+    """The seeds, and the five best phrases of the facts, together as heavy as what the question names.
+
+    A phrase weighs the mean score of its facts, divided by the number of passages that hold it, as in HippoRAG 2.
+    """
+    scores: dict[int, list[float]] = {}
+    for each in facts:
+        for node in _nodes(state, {normal(each.fact.subject), normal(each.fact.object)}):
+            if node >= 0:
+                scores.setdefault(int(node), []).append(each.score)
+    nodes = np.fromiter(scores, np.int64)
+    if len(nodes) == 0:
+        return named
+    weights = np.array([sum(each) / len(each) for each in scores.values()]) / np.maximum(state.mentions(nodes), 1)
+    best = np.argsort(-weights, kind="stable")[:_FACT_PHRASES]
+    nodes, weights = nodes[best], weights[best]
+    share = float(named.weights.sum()) or 1.0
+    weights = weights * (share / max(float(weights.sum()), np.finfo(np.float64).tiny))
+    return Seeds(np.concatenate((named.nodes, nodes)), np.concatenate((named.weights, weights)))
 
 
 def _nodes(state: GraphState, forms: Iterable[str]) -> Nodes:
