@@ -24,6 +24,9 @@ from memapp.recall.features import NAMES
 from memapp.settings import shipped
 
 WEIGHTS = "weights/ranker.safetensors"
+_ABOUT, _FUSED = NAMES.index("about_named"), NAMES.index("fused_share")
+_ANCHOR = 20.0
+"""Measured on sets that the ranker never saw: half of it is too little for technical abstracts and conversations."""
 LAYERS = frozenset(("lexical", "dense", "graph"))
 
 
@@ -64,7 +67,17 @@ def fits(layers: Collection[str], embedder: EmbedderIdentity) -> bool:
 
 def rank(features: NDArray[np.float32]) -> NDArray[np.float64]:
     """The probability of each candidate, shape (rows,); `features` has the columns NAMES."""
-    return np.asarray(1 / (1 + np.exp(-load()[0].log_odds(features))), np.float64)
+    return np.asarray(1 / (1 + np.exp(-anchored(load()[0].log_odds(features), features))), np.float64)
+
+
+def anchored(log_odds: NDArray[np.float64], features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log-odds held to the fusion of words and vectors where no candidate is about anything that the question names.
+
+    There the graph has nothing to begin with, and what the trees learned of questions about named things misleads.
+    """
+    if not len(features) or features[:, _ABOUT].max() > 0:
+        return log_odds
+    return log_odds + _ANCHOR * (features[:, _FUSED].astype(np.float64) - 1)
 
 
 @functools.lru_cache(maxsize=1)

@@ -27,6 +27,7 @@ from memapp.evaluate.report import Cell, Report, circumstances, record, table
 from memapp.memory import Memory
 from memapp.models.minilm import WEIGHTS_SHA256
 from memapp.recall.features import NAMES
+from memapp.recall.ranker import anchored
 from memapp.search import gather
 
 SETS = (
@@ -194,6 +195,7 @@ def _measured(booster: Any, examples: Sequence[Example]) -> dict[str, float]:
     found: dict[str, list[float]] = {"recall@2": [], "recall@5": [], "all-gold@5": [], "recall@20": []}
     for example in examples:
         scores = booster.predict(example.features, raw_score=True)
+        scores = anchored(scores, example.features)
         order = np.argsort(-np.asarray(scores), kind="stable")
         ranking = list(dict.fromkeys(example.documents[i] for i in order))
         gold = dict.fromkeys(example.gold, 1)
