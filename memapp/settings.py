@@ -55,7 +55,8 @@ class Settings:
     extract: bool = True
     """Whether phrases are looked for at ingest; the graph is made of them."""
     fact_seeds: bool = False
-    """Whether walks in the graph also begin at the facts that fit the question; takes some 100 ms, found no more."""
+    """Whether walks in the graph also begin at the facts that fit the question. They are embedded with each
+    question, which takes long, and find no more."""
     fact_filter: bool = False
     """Whether the chat model first chooses among these facts; for one of some billions of parameters."""
     k: int = 5

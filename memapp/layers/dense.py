@@ -21,7 +21,7 @@ from memapp.protocols import EmbedderIdentity
 from memapp.settings import Settings
 from memapp.store import content, derived
 from memapp.store.derived import Stamp
-from memapp.store.log import Store
+from memapp.store.log import Store, living
 from memapp.types import Change, LayerStats, Query, Score, Vectors
 
 SAVE_FROM = 20_000
@@ -155,11 +155,7 @@ class DenseLayer:
 
     def _fresh(self) -> None:
         changes = self._store.changes()
-        alive = {change.first: change.last for change in changes if change.kind == "insert"}
-        for change in changes:
-            if change.kind == "forget":
-                alive.pop(change.first, None)
-        ids, vectors = content.stretches(self._store, alive.items(), self._identity.dimension)
+        ids, vectors = content.stretches(self._store, living(changes).items(), self._identity.dimension)
         self._kind = self._wanted(len(ids))
         self._index = _make(self._kind, self._identity.dimension, vectors)
         self._trained_on = len(ids)

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from memapp.errors import StoreError
 from memapp.store import erase, fulltext
-from memapp.store.log import Store
+from memapp.store.log import Store, living
 from memapp.store.schema import changes, documents, passages, vectors
-from memapp.types import Check
+from memapp.types import Change, Check
 
 _RESTORE = "Restore a backup, or export what is left and import it into a new store."
 _PATIENCE = 5.0
@@ -69,13 +69,9 @@ def _file(connection: sa.Connection, _: int) -> tuple[bool, str]:
 
 
 def _log(connection: sa.Connection, number: int) -> tuple[bool, str]:
-    query = sa.select(changes.c.kind, changes.c.first, changes.c.last).where(changes.c.namespace == number)
-    alive: dict[int, int] = {}
-    for kind, first, last in connection.execute(query.order_by(changes.c.position)):
-        if kind == "insert":
-            alive[first] = last
-        elif kind == "forget":
-            alive.pop(first, None)
+    columns = (changes.c.position, changes.c.kind, changes.c.first, changes.c.last)
+    query = sa.select(*columns).where(changes.c.namespace == number).order_by(changes.c.position)
+    alive = living(Change(*row) for row in connection.execute(query))
     kept = sa.select(documents.c.id, documents.c.last).where(documents.c.namespace == number)
     stored = {row.id: row.last for row in connection.execute(kept)}
     wrong = len(alive.items() ^ stored.items())

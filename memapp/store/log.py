@@ -305,6 +305,17 @@ class Store:
         return tuple(text for _, _, text in words)
 
 
+def living(changes: Iterable[Change]) -> dict[int, int]:
+    """First and last passage of each document that stands after these changes, in the order in which they came."""
+    alive: dict[int, int] = {}
+    for change in changes:
+        if change.kind == "insert":
+            alive[change.first] = change.last
+        elif change.kind == "forget":
+            alive.pop(change.first, None)
+    return alive
+
+
 def _newest(connection: sa.Connection) -> int:
     """The highest number that a passage was ever given: numbers ascend with the log, and none is given twice."""
     query = sa.select(changes.c.last).where(changes.c.kind == "insert").order_by(changes.c.position.desc()).limit(1)

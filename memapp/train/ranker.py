@@ -178,7 +178,7 @@ def _trained(sets: Sets, seed: int) -> Any:
         "num_threads": 1,
         "deterministic": True,
     }
-    data = lightgbm.Dataset(features, labels, weight=weights / weights.mean(), free_raw_data=False)
+    data = lightgbm.Dataset(features, labels, weight=weights / weights.mean())
     return lightgbm.train({**options, "seed": seed}, data, TREES)
 
 

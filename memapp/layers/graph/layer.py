@@ -13,7 +13,7 @@ from memapp.layers.graph.state import GraphState
 from memapp.store import content, derived, extractions
 from memapp.store.derived import Stamp
 from memapp.store.extractions import Spoken
-from memapp.store.log import Store
+from memapp.store.log import Store, living
 from memapp.types import Change, LayerStats, Query, Score
 
 VERSION = "graph-1"
@@ -128,12 +128,8 @@ class GraphLayer:
 
     def _fresh(self) -> None:
         changes = self._store.changes()
-        alive = {change.first: change.last for change in changes if change.kind == "insert"}
-        for change in changes:
-            if change.kind == "forget":
-                alive.pop(change.first, None)
         state = GraphState()
-        for batch in _batches(_contributions(extractions.spoken(self._store, content.joined(alive.items())))):
+        for batch in _batches(_contributions(extractions.spoken(self._store, content.joined(living(changes).items())))):
             state.add(batch)
         self._state = state
         self._cursor = changes[-1].position if changes else 0
