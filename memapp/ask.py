@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from memapp.answer import cite, confidence, prompt, quote
+from memapp.layers.parametric.mixture import Mixture
 from memapp.protocols import Engine
 from memapp.search import Clock, Recall, search
+from memapp.settings import Settings
+from memapp.store import content
 from memapp.types import (
     Answer,
+    Completion,
     Done,
     Event,
     Finish,
+    Influence,
+    Message,
+    Passage,
     Piece,
     Recalled,
     Sampling,
     SearchResult,
+    Source,
     Token,
     Tokens,
     Turn,
 )
 
+Passages = Callable[[Sequence[int]], Mapping[int, Passage]]
+_GO_ON = "Go on with the text that you began."
 _TURNS = 3
 """Earlier turns that the model sees, if they fit."""
 
@@ -34,6 +45,7 @@ def stream(
     k: int,
     history: Sequence[Turn] = (),
     cancel: threading.Event | None = None,
+    bias: Mixture | None = None,
 ) -> Iterator[Event]:
     """Recalled, Tokens, Citations and Done, as they come about. Setting `cancel` ends it with what there is."""
     found = search(recall, question, k, history)
@@ -49,10 +61,10 @@ def stream(
     made = prompt.build(question, read, list(history)[-_TURNS:], room, engine.count)
     # A small model has said what it has to say in its first paragraph.
     stop = () if settings.trust_model else ("\n\n",)
-    sampling = Sampling(settings.answer_tokens, settings.temperature, settings.top_p, stop=stop)
+    sampling = _sampling(settings, settings.answer_tokens, stop)
     clock.lap("prompt")
     draft = _Draft(question)
-    pieces = engine.stream(made.messages, sampling, cancel)
+    pieces = engine.stream(made.messages, sampling, cancel, bias)
     for piece in pieces:
         if isinstance(piece, Finish):
             draft.finish = piece
@@ -70,7 +82,47 @@ def stream(
     timing["total"] = found.timing_ms["total"] + clock.total()["total"]
     finish = draft.finish or Finish("stop", engine.count(made.messages), draft.tokens)
     tokens = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
-    yield Done(replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason))
+    told = influence(bias, functools.partial(content.passages_by_id, recall.store))
+    yield Done(replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason, influence=told))
+
+
+def complete(
+    engine: Engine,
+    text: str,
+    settings: Settings,
+    bias: Mixture | None,
+    passages: Passages,
+    tokens: int | None = None,
+    cancel: threading.Event | None = None,
+) -> Completion:
+    """What the model writes after `text`, with a bias or without; no passage is read."""
+    messages = (Message("user", _GO_ON), Message("assistant", text))
+    sampling = _sampling(settings, tokens or settings.answer_tokens, ())
+    added, finish = "", Finish("stop", 0, 0)
+    for piece in engine.stream(messages, sampling, cancel, bias):
+        if isinstance(piece, Finish):
+            finish = piece
+        else:
+            added += piece.text
+    counts = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
+    return Completion(added, counts, finish.reason, influence(bias, passages))
+
+
+def influence(bias: Mixture | None, passages: Passages) -> Influence | None:
+    """What the parametric memory did to an answer; `passages` finds those that live by their ids."""
+    if bias is None:
+        return None
+    known = passages(sorted(bias.sources))
+    sources = tuple(
+        Source(id, known[id].document, known[id].title, count)
+        for id, count in sorted(bias.sources.items(), key=lambda pair: (-pair[1], pair[0]))
+        if id in known
+    )
+    return Influence(bias.mode, bias.written, bias.changed, sources)
+
+
+def _sampling(settings: Settings, tokens: int, stop: tuple[str, ...]) -> Sampling:
+    return Sampling(tokens, settings.temperature, settings.top_p, settings.typical_p, stop=stop)
 
 
 class _Draft:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
-from memapp.errors import EmbedderMismatch
+from memapp.errors import EmbedderMismatch, StatesMismatch
 from memapp.protocols import Embedder, Extractor, MemoryLayer
 from memapp.search import catch_up
 from memapp.settings import Settings
@@ -17,6 +17,9 @@ from memapp.types import Check, ForgetReport, LayerStats, Progress
 
 Layers = Mapping[str, MemoryLayer]
 
+_UNUSABLE = (EmbedderMismatch, StatesMismatch)
+"""What a layer raises that another model has made."""
+_REMEDIES = {"parametric": "Run `memapp train parametric`."}
 _UNSCRUBBED = Check(
     "write-ahead log",
     False,
@@ -42,7 +45,7 @@ def forget(
     for name, layer in before.items():
         try:
             catch_up(layer, store)
-        except EmbedderMismatch:
+        except _UNUSABLE:
             # Of no use any more; forgetting must not wait for a rebuild.
             del layers[name]
     clean = erase.scrub(store.database, settings.busy_seconds)
@@ -64,12 +67,13 @@ def verify(store: Store, layers: Layers, settings: Settings) -> list[Check]:
         try:
             catch_up(layer, store)
             stats = layer.stats()
-        except EmbedderMismatch as error:
+        except _UNUSABLE as error:
             checks.append(Check(f"layer {name}", False, error.message, error.hint))
             continue
+        remedy = _REMEDIES.get(name, f"Run `memapp rebuild {name}`.")
         ok = stats.passages == passages and stats.cursor >= head
         message = f"{stats.passages} of {passages} passages, at change {stats.cursor} of {head}."
-        checks.append(Check(f"layer {name}", ok, message, "" if ok else f"Run `memapp rebuild {name}`."))
+        checks.append(Check(f"layer {name}", ok, message, "" if ok else remedy))
     return checks
 
 
@@ -110,5 +114,5 @@ def layer_stats(store: Store, layers: Layers) -> Iterator[LayerStats]:
         try:
             catch_up(layer, store)
             yield layer.stats()
-        except EmbedderMismatch as error:
+        except _UNUSABLE as error:
             yield LayerStats(name, 0, 0, 0, f"unusable: {error.hint}")

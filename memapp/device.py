@@ -182,6 +182,16 @@ def faiss_device() -> Choice:
     return Choice("gpu", f"faiss-gpu is installed and there is a GPU ({board.name})")
 
 
+def torch_device() -> Choice:
+    """Where torch computes, if at all: cpu, which means NumPy does, or cuda."""
+    board = gpu()
+    if board is None:
+        return Choice("cpu", "no GPU was found")
+    if find_spec("torch") is None:
+        return Choice("cpu", f"there is a GPU ({board.name}), but torch is not installed")
+    return Choice("cuda", f"torch is installed and there is a GPU ({board.name})")
+
+
 def _distribution(name: str) -> bool:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -202,4 +212,5 @@ def report(offloads: bool = False) -> tuple[tuple[str, str, str], ...]:
         ("layers on GPU", on_gpu, layers.reason),
         ("embedder", f"{embeds.runtime} {embeds.precision}", embeds.reason),
         ("vector search", index.value, index.reason),
+        ("training", torch_device().value, torch_device().reason),
     )

@@ -8,12 +8,14 @@
         StoreFull             no room left on the disk
         StoreVersion          written by another version of memapp
         EmbedderMismatch      its vectors come from another embedder
+        StatesMismatch        its parametric memory was made with another model
       ModelError            a model cannot be used                                     exit 3
         ModelMissing          the file or package is not there
         ModelDamaged          the file is not what its checksum or header says
         ContextOverflow       the prompt does not fit, even with every passage dropped
         GenerationFailed      the model broke off
         DownloadFailed        `memapp models pull` did not get the whole file
+        TrainingFailed        the parametric memory could not be consolidated
       ReadError             one item could not be read; the others go on               exit 1
         UnsupportedFormat     no reader for it
         Malformed             its content is not what its format promises
@@ -74,6 +76,10 @@ class EmbedderMismatch(StoreError):
     """The store's vectors were made by another embedder than the one in use."""
 
 
+class StatesMismatch(StoreError):
+    """The parametric memory was made with another model, or another form of it, than the one in use."""
+
+
 class ModelError(MemappError):
     """A model cannot be used."""
 
@@ -103,6 +109,10 @@ class GenerationFailed(ModelError):
 
 class DownloadFailed(ModelError):
     """A model was not received whole; what came is kept for the next try."""
+
+
+class TrainingFailed(ModelError):
+    """The parametric memory could not be consolidated; what was there before stays."""
 
 
 class ReadError(MemappError):

@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,16 @@ from memapp import ask as asking
 from memapp import care
 from memapp import ingest as ingesting
 from memapp import search as finding
-from memapp.errors import UsageError
-from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer
+from memapp.errors import ModelError, UsageError
+from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer, StateModel
 from memapp.settings import Settings, default_store, load
-from memapp.store import chats, content, erase, extractions
+from memapp.store import chats, content, erase, extractions, states
 from memapp.store.log import Store, now
 from memapp.types import (
     Answer,
     BatchReport,
     Check,
+    Completion,
     Document,
     DocumentInfo,
     Done,
@@ -36,10 +38,13 @@ from memapp.types import (
     ImportReport,
     IngestReport,
     LayerStats,
+    LearnReport,
+    Likelihood,
     LogEntry,
     OriginStats,
     Passage,
     Progress,
+    ReadReport,
     SearchResult,
     SessionInfo,
     Stats,
@@ -51,8 +56,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from memapp.graph import Graph
+    from memapp.layers.parametric.mixture import Mixture
 
 Report = Callable[[Progress], None]
+PARAMETRIC = "parametric"
+PARAMETRIC_MODES = ("off", "knn", "mlp", "both")
 
 
 class Memory:
@@ -234,6 +242,12 @@ class Memory:
         if models.extractor is not None:
             extractions.claim(self._store, models.extractor)
         report = ingesting.ingest(documents, self._store, models, self.settings, progress=progress, cancel=cancel)
+        if self._mode() and not report.interrupted:
+            from memapp import consolidate
+
+            read = consolidate.read(self._store, self._state_model(), progress=progress, cancel=cancel)
+            seconds = {**report.seconds, "states": read.seconds}
+            report = replace(report, seconds=seconds, interrupted=read.interrupted)
         self._bring_up()
         return report
 
@@ -242,6 +256,80 @@ class Memory:
         for layer in list(self._layers.values()):
             finding.catch_up(layer, self._store)
             layer.save()
+
+    # Parametric memory
+
+    def consolidate(
+        self,
+        *,
+        network: bool = True,
+        seconds: float | None = None,
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> tuple[ReadReport, LearnReport | None]:
+        """The chat model reads what it has not read, and with `network` the network learns all of it anew.
+
+        Resumable: what was read stays, and training goes on from its last checkpoint. `seconds` is a limit for the
+        reading; the network is trained only when nothing is left to read. Raises UsageError when there is nothing,
+        StatesMismatch when another model has read this memory, TrainingFailed and ModelError leaves.
+        """
+        from memapp import consolidate
+        from memapp.layers.parametric.layer import ParametricLayer
+
+        read = consolidate.read(
+            self._store, self._state_model(), seconds=seconds, progress=progress, cancel=cancel
+        )
+        layer = self._chosen((PARAMETRIC,))[PARAMETRIC]
+        assert isinstance(layer, ParametricLayer)
+        finding.catch_up(layer, self._store)
+        if not network or read.remaining or read.interrupted:
+            return read, None
+        return read, consolidate.learn(self._store, layer, self._state_model(), progress=progress, cancel=cancel)
+
+    def complete(
+        self,
+        text: str,
+        *,
+        tokens: int | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Completion:
+        """Goes on with a text, as the model and its parametric memory would; nothing is recalled and nothing kept.
+
+        Raises UsageError for an empty text, ContextOverflow for one that is too long.
+        """
+        if not text.strip():
+            raise UsageError("There is no text to go on with.", "Give the beginning of one.")
+        return asking.complete(self.engine, text, self.settings, self._bias(), self._source_of, tokens, cancel)
+
+    def _mode(self) -> str:
+        """Which parametric memory answers; empty when it is off. Raises UsageError for a setting that is none."""
+        mode = self.settings.parametric
+        if mode not in PARAMETRIC_MODES:
+            raise UsageError(f"parametric is set to '{mode}'.", f"Use one of: {', '.join(PARAMETRIC_MODES)}.")
+        return "" if mode == "off" else mode
+
+    def _state_model(self) -> StateModel:
+        engine = self.engine
+        if not isinstance(engine, StateModel):
+            raise ModelError(
+                f"{engine.identity} does not show its hidden states.", "Set `parametric` to off, or use another model."
+            )
+        return engine
+
+    def _bias(self) -> Mixture | None:
+        """What the parametric memory adds to one answer, if it is on and has something to say."""
+        mode = self._mode()
+        if not mode:
+            return None
+        from memapp.layers.parametric.layer import ParametricLayer
+
+        layer = self._chosen((PARAMETRIC,))[PARAMETRIC]
+        assert isinstance(layer, ParametricLayer)
+        finding.catch_up(layer, self._store)
+        return layer.mixture(mode)
+
+    def _source_of(self, passages: Sequence[int]) -> Mapping[int, Passage]:
+        return content.passages_by_id(self._store, passages)
 
     # Facts
 
@@ -318,7 +406,8 @@ class Memory:
         cancel: threading.Event | None = None,
     ) -> Iterator[Event]:
         """The answer as it comes about: Recalled, Tokens, Citations, Done."""
-        return asking.stream(self.recall_with(layers), self.engine, question, self._k(k), history, cancel)
+        recall = self.recall_with(layers)
+        return asking.stream(recall, self.engine, question, self._k(k), history, cancel, self._bias())
 
     def batch(
         self,
@@ -412,7 +501,7 @@ class Memory:
             changes,
             sum(path.stat().st_size for path in files),
             f"{embedder.name} ({embedder.dimension}, {embedder.sha256[:12]})" if embedder else "",
-            tuple(care.layer_stats(self._store, self._chosen(self.settings.layers))),
+            tuple(care.layer_stats(self._store, self._chosen(self._used()))),
         )
 
     def graph(self) -> Graph:
@@ -451,25 +540,54 @@ class Memory:
         with self._lock:
             # A layer with a file would have to be made anew from every row; loading it first is cheaper.
             if verify or any(erase.files([self._store.database.derived(self._store.number())])):
-                self._chosen(self.settings.layers)
+                self._chosen(self._used() if verify or self.settings.keep_stale else self.settings.layers)
             proof = self._files() if verify else None
-            return care.forget(self._store, self._layers, self.settings, list(dict.fromkeys(keys)), proof)
+            keys = list(dict.fromkeys(keys))
+            judge = self._judge(keys) if verify and self._mode() else None
+            report = care.forget(self._store, self._layers, self.settings, keys, proof)
+            if PARAMETRIC in self._layers:
+                self._layers[PARAMETRIC].save()
+            return report if judge is None else replace(report, likelihood=judge())
+
+    def _judge(self, keys: Sequence[str]) -> Callable[[], Likelihood | None]:
+        """Measures how likely the model finds these documents; the result measures again and compares."""
+        from memapp import likelihood
+        from memapp.layers.parametric.layer import ParametricLayer
+
+        layer, model = self._chosen((PARAMETRIC,))[PARAMETRIC], self._state_model()
+        assert isinstance(layer, ParametricLayer)
+        finding.catch_up(layer, self._store)
+        found = [content.document(self._store, key) for key in keys]
+        texts = [document.text for document in found if document is not None]
+        before = likelihood.measure(texts, layer, model, self._mode())
+
+        def compared() -> Likelihood | None:
+            after = likelihood.measure(texts, layer, model, self._mode())
+            return likelihood.compare(before, after)
+
+        return compared
 
     # Care
 
     def rebuild(self, layers: Sequence[str] | None = None, progress: Report | None = None) -> list[LayerStats]:
         """Drops what layers derived and makes it anew.
 
-        `dense` re-embeds when the embedder changed; `graph` looks for phrases where nobody did, or another extractor.
+        `dense` re-embeds when the embedder changed; `graph` looks for phrases where nobody did, or another extractor;
+        `parametric` has the chat model read everything anew.
         """
         names = tuple(layers) if layers else self.settings.layers
+        if PARAMETRIC in names:
+            from memapp import consolidate
+
+            states.drop(self._store)
+            consolidate.read(self._store, self._state_model(), progress=progress)
         extractor = (lambda: self.extractor) if self.settings.extract else None
         care.renew(self._store, names, self.embedder, extractor, progress)
         return care.rebuild(self._chosen(names), progress)
 
     def verify(self) -> list[Check]:
         """Checks the file, the log, the documents and every layer against one another."""
-        return care.verify(self._store, self._chosen(self.settings.layers), self.settings)
+        return care.verify(self._store, self._chosen(self._used()), self.settings)
 
     def export(self, path: str | Path, progress: Report | None = None) -> int:
         """Writes every document as a line of JSONL; returns how many. `import_` reads it back.
@@ -499,6 +617,10 @@ class Memory:
         seeding = self._chosen(finding.SEEDING) if set(chosen) == {finding.FOLLOWING} else {}
         return finding.Recall(self._store, self.embedder, chosen, self.settings, seeding, lambda: self.engine)
 
+    def _used(self) -> tuple[str, ...]:
+        """The layers that the settings want."""
+        return (*self.settings.layers, PARAMETRIC) if self._mode() else self.settings.layers
+
     def _chosen(self, names: Sequence[str]) -> dict[str, MemoryLayer]:
         with self._lock:
             return {name: self._layer(name) for name in dict.fromkeys(names)}
@@ -513,11 +635,19 @@ class Memory:
                 "lexical": lambda: LexicalLayer(self._store),
                 "dense": lambda: DenseLayer(self._store, self.embedder.identity, self.settings),
                 "graph": lambda: GraphLayer(self._store),
+                PARAMETRIC: self._parametric_layer,
             }
             if name not in makers:
                 raise UsageError(f"There is no layer '{name}'.", f"Layers: {', '.join(makers)}.")
             self._layers[name] = makers[name]()
         return self._layers[name]
+
+    def _parametric_layer(self) -> MemoryLayer:
+        from memapp.layers.parametric.layer import ParametricLayer
+
+        model = self._state_model()
+        tokenize = lambda text: model.tokens(text)[0]  # noqa: E731
+        return ParametricLayer(self._store, self.settings, model.states_identity, tokenize, model.outputs)
 
     def _own(self) -> set[Path]:
         """The store's files, which a folder to ingest may hold."""

@@ -87,6 +87,61 @@ class Extractor(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StatesIdentity:
+    """What must agree before two hidden states of a language model may be compared."""
+
+    name: str
+    """What a person calls the model, its form included."""
+    sha256: str
+    """Of the weights, their form, the tokenizer, and how texts are read."""
+    dimension: int
+
+
+@runtime_checkable
+class StateModel(Protocol):
+    """A language model that shows what it makes of a text, token by token. Safe to call from several threads."""
+
+    @property
+    def states_identity(self) -> StatesIdentity:
+        """Loads the model. Raises ModelError leaves."""
+        ...
+
+    def tokens(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The tokens of a text, and where each ends in it, in characters."""
+        ...
+
+    def states(self, ids: Sequence[int]) -> Vectors:
+        """The hidden state before each of these tokens, of at most 512, read on their own: float32, shape
+        (len(ids), dimension). Times `outputs` it gives the logits of the token. Raises ModelError where a model does
+        not show it."""
+        ...
+
+    def spread(self) -> Vectors:
+        """How far from 0 each component of a state commonly is, shape (dimension,)."""
+        ...
+
+    def outputs(self, ids: NDArray[np.int32] | None = None) -> Vectors:
+        """The rows of the output matrix for these tokens, or for all: shape (n, dimension). Raises ModelError."""
+        ...
+
+
+class Bias(Protocol):
+    """What is mixed into the distribution of the next token while an answer is written. Made for one answer."""
+
+    def begin(self, tokens: Sequence[int], states: Vectors, logits: Vectors) -> None:
+        """Told before the first token: the prompt, and what the model made of its last tokens, a row each."""
+        ...
+
+    def mix(self, state: Vectors, logits: Vectors) -> Vectors:
+        """Log-probabilities of the next token, shape (vocabulary,), of the hidden state and the model's logits."""
+        ...
+
+    def accept(self, token: int) -> None:
+        """Told which token was written."""
+        ...
+
+
 class Engine(Protocol):
     """A language model. Safe to call from several threads; calls queue."""
 
@@ -109,10 +164,11 @@ class Engine(Protocol):
         messages: Sequence[Message],
         sampling: Sampling,
         cancel: threading.Event | None = None,
+        bias: Bias | None = None,
     ) -> Iterator[Piece | Finish]:
-        """Pieces of text as they are written, then one Finish.
+        """Pieces of text as they are written, then one Finish. A last message of the assistant's is gone on with.
 
-        Setting `cancel` ends the stream within one token. Raises ContextOverflow when the prompt
+        Every token is chosen from what `bias` makes of the model's logits, by whatever sampling. Setting `cancel` ends the stream within one token. Raises ContextOverflow when the prompt
         and max_tokens exceed the window: nothing is ever cut silently.
         """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memapp.types import Answer, Citation, Hit, SearchResult
+from memapp.types import Answer, Citation, Hit, Influence, SearchResult
 
 
 def search_record(result: SearchResult) -> dict[str, Any]:
@@ -33,6 +33,22 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "hits": [hit_record(hit) for hit in answer.hits],
         "dropped": list(answer.dropped),
         "finish": answer.finish,
+        "memory": influence_record(answer.influence),
+    }
+
+
+def influence_record(influence: Influence | None) -> dict[str, Any] | None:
+    """What the parametric memory did to an answer; None when it was off or had nothing to say."""
+    if influence is None:
+        return None
+    return {
+        "mode": influence.memory,
+        "tokens": influence.tokens,
+        "changed": influence.changed,
+        "sources": [
+            {"document": one.document, "title": one.title, "passage": one.passage, "tokens": one.tokens}
+            for one in influence.sources
+        ],
     }
 
 

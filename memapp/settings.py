@@ -59,6 +59,16 @@ class Settings:
     question, which takes long, and find no more."""
     fact_filter: bool = False
     """Whether the chat model first chooses among these facts; for one of some billions of parameters."""
+    parametric: str = "off"
+    """Which parametric memory takes part in writing answers: off, knn (remembered tokens by hidden state and by what
+    stood before them), mlp (the network), or both. With any but off, the chat model reads what is ingested, which
+    takes a third of a second a passage on two cores."""
+    parametric_index: str = "auto"
+    """How remembered tokens are searched: auto, exact or ivf; auto is exact up to some hundred thousand tokens."""
+    keep_stale: bool = False
+    """Whether the network stays in use when something that it learned was forgotten, until it is trained anew."""
+    train_idle_minutes: float = 0.0
+    """After so many minutes without a question the chat consolidates the parametric memory; 0 is never."""
     k: int = 5
     """Passages handed to the model."""
     passage_tokens: int = 200
@@ -83,6 +93,8 @@ class Settings:
     temperature: float = 0.0
     """0 is greedy, so that the same question has the same answer."""
     top_p: float = 1.0
+    typical_p: float = 1.0
+    """Locally typical sampling below 1."""
     threads: int = 0
     """CPU threads of models; 0 is one per core."""
     gpu_layers: int = -1

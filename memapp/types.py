@@ -80,11 +80,12 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One entry of the log: the passages [first, last] came, went, or are known to speak of something else."""
+    """One entry of the log: the passages [first, last] came, went, are known to speak of something else, or were
+    read by the chat model."""
 
     position: int
     """Counts from 1 over all namespaces, without reuse."""
-    kind: Literal["insert", "forget", "extract"]
+    kind: Literal["insert", "forget", "extract", "read"]
     first: int
     last: int
 
@@ -229,6 +230,9 @@ class Sampling:
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
+    typical_p: float = 1.0
+    """Locally typical sampling (Meister et al., 2023): below 1, tokens are kept whose surprise is nearest to the
+    expected one, until they have this probability together."""
     seed: int = 0
     stop: tuple[str, ...] = ()
     """Generation ends before the first of these strings."""
@@ -301,6 +305,53 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A passage that the parametric memory took tokens from."""
+
+    passage: int
+    document: str
+    title: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """What the parametric memory did to an answer."""
+
+    memory: str
+    """Which answered: knn, mlp or both."""
+    tokens: int
+    """Those that the model wrote with it."""
+    changed: int
+    """Those of them that the model alone would not have written."""
+    sources: tuple[Source, ...] = ()
+    """Where the changed tokens stood, most first; a network has no sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A text that was gone on with."""
+
+    text: str
+    """What was added."""
+    tokens: Tokens = Tokens()
+    finish: Literal["stop", "length", "cancelled"] = "stop"
+    influence: Influence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely the model finds a text, in nats a token, on average."""
+
+    base: float
+    """Without parametric memory."""
+    before: float
+    """With it, before the text was forgotten."""
+    after: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer with its evidence."""
 
@@ -317,6 +368,8 @@ class Answer:
     dropped: tuple[int, ...] = ()
     """Ranks of the hits that the model did not read: too far behind the best, or no room in its window."""
     finish: Literal["stop", "length", "cancelled"] = "stop"
+    influence: Influence | None = None
+    """What the parametric memory did; None when it was off or had nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +472,33 @@ class ImportReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadReport:
+    """What the chat model read for the parametric memory."""
+
+    read: int
+    """Passages."""
+    tokens: int
+    remaining: int
+    """Passages that another run would read."""
+    seconds: float
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LearnReport:
+    """What came of training the network of the parametric memory."""
+
+    tokens: int
+    """Of the corpus."""
+    steps: int
+    held_out: float
+    """Perplexity of the network on the part of the corpus that was held out, among the words of the corpus."""
+    seconds: float
+    interrupted: bool = False
+    """Whether it ended early, with a checkpoint that the next run goes on from."""
+
+
+@dataclass(frozen=True, slots=True)
 class OriginStats:
     """How far an extractor has come."""
 
@@ -453,6 +533,8 @@ class ForgetReport:
     """Chat answers that quoted them and were erased with them."""
     checks: tuple[Check, ...] = ()
     """Filled when a proof was asked for."""
+    likelihood: Likelihood | None = None
+    """Of the forgotten text, when a proof was asked for and the parametric memory is in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,7 +570,7 @@ class LogEntry:
 
     position: int
     at: str
-    kind: Literal["insert", "forget", "extract"]
+    kind: Literal["insert", "forget", "extract", "read"]
     document: str
     """Empty once the document is forgotten: the log keeps that it was, not what it was."""
     passages: int

@@ -14,14 +14,23 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from memapp.errors import ContextOverflow, UsageError
+from memapp.models import states
 from memapp.models.measure import token_logprobs
 from memapp.models.native import Aborted, Context, Model, Options
 from memapp.models.sampling import Assembler, Chooser, check
 from memapp.models.template import Template
 from memapp.models.worker import Worker
+from memapp.protocols import Bias, StatesIdentity
 from memapp.types import Finish, Message, Piece, Sampling
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from memapp.types import Vectors
 
 log = logging.getLogger("memapp.llama")
 
@@ -40,14 +49,18 @@ class _Loaded:
 
     model: Model | None = None
     context: Context | None = None
+    reader: Context | None = None
+    """Reads hidden states; made when they are first wanted."""
     template: Template | None = None
+    options: Options = field(default_factory=Options)
+    """As the model was opened with."""
     closing: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
-        for part in (self.context, self.model):
+        for part in (self.reader, self.context, self.model):
             if part is not None:
                 part.close()
-        self.model = self.context = self.template = None
+        self.model = self.context = self.reader = self.template = None
 
 
 @dataclass(slots=True)
@@ -56,6 +69,7 @@ class _Run:
 
     cancel: threading.Event
     closing: threading.Event
+    bias: Bias | None = None
     abandoned: bool = False
     context: Context | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -127,7 +141,7 @@ class LlamaEngine:
         except BaseException:
             model.close()
             raise
-        self._loaded.model, self._loaded.template = model, Template(model)
+        self._loaded.model, self._loaded.template, self._loaded.options = model, Template(model), options
         if self._options.context_tokens > model.trained_context:
             log.warning(
                 "%s was trained on windows of %d tokens; %d may read badly",
@@ -151,9 +165,13 @@ class LlamaEngine:
         return template.tokens(messages)
 
     def stream(
-        self, messages: Sequence[Message], sampling: Sampling, cancel: threading.Event | None = None
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
     ) -> Iterator[Piece | Finish]:
-        """Pieces of text as they are written, then one Finish.
+        """Pieces of text as they are written, then one Finish. A last message of the assistant's is gone on with.
 
         Setting `cancel` ends it within one token, also while the prompt is read. Raises ContextOverflow at once when
         the prompt and max_tokens exceed the window, UsageError for a sampling, schema or grammar that cannot be, and
@@ -167,7 +185,7 @@ class LlamaEngine:
                 f"but the window holds {self.context_tokens}.",
                 "Shorten the prompt, or set a larger `context_tokens`.",
             )
-        return self._generate(prompt, sampling, _Run(cancel or threading.Event(), self._loaded.closing))
+        return self._generate(prompt, sampling, _Run(cancel or threading.Event(), self._loaded.closing, bias))
 
     def _generate(self, prompt: list[int], sampling: Sampling, run: _Run) -> Iterator[Piece | Finish]:
         written: queue.SimpleQueue[Piece | Finish | Future[None]] = queue.SimpleQueue()
@@ -199,6 +217,45 @@ class LlamaEngine:
         that counts. The text must fit into the window, else ContextOverflow."""
         self.prepare()
         return self._worker.submit(lambda: _likelihood(self._loaded, text, self._options.ubatch_tokens)).result()
+
+    # As protocols.StateModel
+
+    @property
+    def states_identity(self) -> StatesIdentity:
+        """What must agree before hidden states may be compared."""
+        self.prepare()
+        model, _ = _opened(self._loaded)
+        digest = states.identity(model, self._identity)
+        return StatesIdentity(f"{self._identity} ({model.form})", digest, model.dimension)
+
+    def tokens(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The tokens of a text, and where each ends in it, in characters."""
+        self.prepare()
+        return states.tokens(_opened(self._loaded)[0], text)
+
+    def states(self, ids: Sequence[int]) -> Vectors:
+        """The hidden state before each of these tokens, at most 512."""
+        return self._with_reader(lambda context: states.states(context, ids))
+
+    def spread(self) -> Vectors:
+        """How far from 0 each component of a state commonly is."""
+        return self._with_reader(lambda context: states.spread(context))
+
+    def outputs(self, ids: NDArray[np.int32] | None = None) -> Vectors:
+        """The rows of the output matrix for these tokens, or for all."""
+        self.prepare()
+        return states.output_matrix(_opened(self._loaded)[0].path, ids)
+
+    def _with_reader(self, work: Callable[[Context], Vectors]) -> Vectors:
+        self.prepare()
+        return self._worker.submit(lambda: work(self._reader())).result()
+
+    def _reader(self) -> Context:
+        """Runs in the owner thread."""
+        model, _ = _opened(self._loaded)
+        if self._loaded.reader is None:
+            self._loaded.reader = states.reader(model, self._loaded.options)
+        return self._loaded.reader
 
     def close(self) -> None:
         """Ends what is being written, frees the model; safe to call twice."""
@@ -241,12 +298,15 @@ def _write_pieces(
     pending, logprob = 0, 0.0
     try:
         context.keep(min(_common(context.held, prompt), max(len(prompt) - _TAIL, 0)))
-        context.extend(prompt[len(context.held) :], run.stopped)
+        _read(context, prompt, run)
         while True:
-            token, value = chooser.choose(context.logits())
+            logits = context.logits()
+            token, value = chooser.choose(run.bias.mix(context.state()[0], logits) if run.bias else logits)
             if model.ends(token):
                 reason = "stop"
                 break
+            if run.bias:
+                run.bias.accept(token)
             generated, pending, logprob = generated + 1, pending + 1, logprob + value
             if text := assembler.feed(model.piece(token)):
                 put(Piece(text, logprob, pending))
@@ -256,6 +316,8 @@ def _write_pieces(
             context.extend([token], run.stopped)
     except Aborted:
         reason = "cancelled"
+    finally:
+        context.watch(False)
     # What was computed token by token differs in the last digits from what is computed as a batch: without it, an
     # answer does not depend on what was asked before.
     context.keep(min(len(context.held), len(prompt)))
@@ -264,6 +326,20 @@ def _write_pieces(
     if tail := assembler.flush():
         put(Piece(tail, logprob, pending))
     put(Finish(reason, len(prompt), generated))  # type: ignore[arg-type]
+
+
+def _read(context: Context, prompt: list[int], run: _Run) -> None:
+    """Computes what of the prompt is not in the window; a bias is shown the end of it."""
+    rest = prompt[len(context.held) :]
+    if run.bias is None:
+        context.extend(rest, run.stopped)
+        return
+    context.extend(rest[:-_TAIL], run.stopped)
+    if run.stopped():
+        raise Aborted
+    context.watch(True)
+    logits = context.every_logits(rest[-_TAIL:])
+    run.bias.begin(prompt, context.state(len(logits)), logits)
 
 
 def _common(held: Sequence[int], prompt: Sequence[int]) -> int:

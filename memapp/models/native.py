@@ -19,10 +19,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from memapp.errors import GenerationFailed, ModelDamaged, ModelError, ModelMissing
+from memapp.models.tap import Tap
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from memapp.types import Vectors
 
     Logits = NDArray[np.float32]
 
@@ -145,6 +148,7 @@ class Model:
         self._vocab = self._lib.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.trained_context = int(self._lib.llama_model_n_ctx_train(self._model))
+        self.dimension = int(self._lib.llama_model_n_embd(self._model))
         self.adds_bos = bool(self._lib.llama_vocab_get_add_bos(self._vocab))
         self.bos = int(self._lib.llama_vocab_bos(self._vocab))
         self.eos = int(self._lib.llama_vocab_eos(self._vocab))
@@ -173,14 +177,24 @@ class Model:
         return bool(self._lib.llama_vocab_is_eog(self._vocab, token))
 
     @property
+    def form(self) -> str:
+        """Architecture, size and quantisation, as llama.cpp calls them."""
+        buffer = ctypes.create_string_buffer(128)
+        self._lib.llama_model_desc(self._model, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    @property
     def template(self) -> str:
         """The chat template that the file carries; empty when it carries none."""
         text = self._lib.llama_model_chat_template(self._model, None)
         return text.decode("utf-8", "replace") if text else ""
 
-    def context(self, options: Options) -> Context:
-        """A new context on these weights; raises ModelError when memory does not suffice."""
-        return Context(self, options, self._lib, self._model)
+    def context(self, options: Options, tap: Tap | None = None) -> Context:
+        """A new context on these weights; with a `tap` it computes up to there only and has no logits.
+
+        Raises ModelError when memory does not suffice.
+        """
+        return Context(self, options, self._lib, self._model, tap)
 
     def grammar(self, text: str) -> Any:
         """A llama.cpp sampler that admits only what the GBNF text does; None when llama.cpp rejects the text."""
@@ -196,13 +210,17 @@ class Model:
 class Context:
     """A window of computed tokens. Remembers what it holds, so that a common beginning is not computed twice."""
 
-    def __init__(self, model: Model, options: Options, lib: ModuleType, pointer: Any) -> None:
+    def __init__(
+        self, model: Model, options: Options, lib: ModuleType, pointer: Any, tap: Tap | None = None
+    ) -> None:
         self.model = model
+        self._tap = tap
         self.size = options.context_tokens
         self.held: list[int] = []
         """Tokens whose keys and values are in memory, in order."""
         self._lib = lib
-        self._ubatch = min(options.ubatch_tokens, options.context_tokens)
+        self.ubatch = min(options.ubatch_tokens, options.context_tokens)
+        """Tokens that are computed at once."""
         self._flag = ctypes.create_string_buffer(2)
         self._context = lib.llama_init_from_model(pointer, self._params(options))
         if not self._context:
@@ -215,10 +233,12 @@ class Context:
     def _params(self, options: Options) -> Any:
         params = self._lib.llama_context_default_params()
         params.n_ctx = options.context_tokens
-        params.n_batch = params.n_ubatch = self._ubatch
+        params.n_batch = params.n_ubatch = self.ubatch
         params.n_threads = params.n_threads_batch = options.threads
         params.flash_attn_type = options.flash
         params.no_perf = True
+        if self._tap:
+            self._tap.install(params, self._lib)
         # strlen() of the flag is 0 or 1, which llama.cpp reads as go on or stop. A Python callback would need the
         # interpreter's lock a thousand times per token.
         c_library = ctypes.CDLL("msvcrt" if os.name == "nt" else None)
@@ -244,10 +264,10 @@ class Context:
 
     def extend(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> None:
         """Computes more tokens; raises Aborted when stopped or interrupted, GenerationFailed when llama.cpp fails."""
-        for start in range(0, len(tokens), self._ubatch):
+        for start in range(0, len(tokens), self.ubatch):
             if stopped():
                 raise Aborted
-            self._decode(tokens[start : start + self._ubatch], every=False)
+            self._decode(tokens[start : start + self.ubatch], every=False)
 
     def logits(self) -> Logits:
         """Logits after the last token, shape (vocabulary,); valid until the next computation."""
@@ -263,6 +283,40 @@ class Context:
         self._decode(tokens, every=True)
         pointer = self._lib.llama_get_logits(self._context)
         return np.ctypeslib.as_array(pointer, shape=(len(tokens), self.model.vocabulary))
+
+    def watch(self, on: bool) -> None:
+        """Whether what is computed from now on leaves the hidden states that the logits are made of, see `states`."""
+        self._lib.llama_set_embeddings(self._context, on)
+
+    def state(self, count: int = 1) -> Vectors:
+        """Hidden states after the last `count` tokens of the last computation, if it was watched: what the output
+        matrix is applied to, shape (count, dimension); valid until the next computation.
+
+        Raises ModelError for a model that does not show them.
+        """
+        import numpy as np
+
+        pointer = self._lib.llama_get_embeddings_ith(self._context, -count)
+        if not pointer:
+            raise self._hidden()
+        return np.ctypeslib.as_array(pointer, shape=(count, self.model.dimension))
+
+    def tapped(self, tokens: Sequence[int]) -> Vectors:
+        """Computes up to one ubatch of tokens as far as the tap; what it read, shape (len(tokens), dimension).
+
+        Raises ModelError for a model that has no such tensor.
+        """
+        assert self._tap is not None
+        self._decode(tokens, every=True)
+        found = self._tap.take(self.model.dimension)
+        if found is None or len(found) != len(tokens):
+            raise self._hidden()
+        return found
+
+    def _hidden(self) -> ModelError:
+        return ModelError(
+            f"{self.model.path.name} does not show its hidden states.", "Set `parametric` to off, or use another model."
+        )
 
     def _decode(self, tokens: Sequence[int], every: bool) -> None:
         if len(self.held) + len(tokens) > self.size:

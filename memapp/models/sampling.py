@@ -28,6 +28,8 @@ def check(sampling: Sampling) -> None:
         raise UsageError(f"temperature is {sampling.temperature}.", "It must lie between 0 (greedy) and 100.")
     if not 0 < sampling.top_p <= 1:
         raise UsageError(f"top_p is {sampling.top_p}.", "It must lie above 0 and at most at 1.")
+    if not 0 < sampling.typical_p <= 1:
+        raise UsageError(f"typical_p is {sampling.typical_p}.", "It must lie above 0 and at most at 1.")
     if sampling.grammar and sampling.schema is not None:
         raise UsageError("Both a schema and a grammar say what to write.", "Give one of them.")
 
@@ -49,6 +51,8 @@ class Chooser:
         if self._greedy:
             return [self._lib.llama_sampler_init_greedy()]
         chain = [self._lib.llama_sampler_init_top_p(sampling.top_p, 1)] if sampling.top_p < 1 else []
+        if sampling.typical_p < 1:
+            chain.append(self._lib.llama_sampler_init_typical(sampling.typical_p, 1))
         chain.append(self._lib.llama_sampler_init_temp(sampling.temperature))
         chain.append(self._lib.llama_sampler_init_dist(sampling.seed & 0xFFFFFFFF))
         return chain

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from memapp.errors import ContextOverflow, UsageError
-from memapp.protocols import EmbedderIdentity, TokenStates
+from memapp.protocols import Bias, EmbedderIdentity, TokenStates
 from memapp.types import Finish, Message, Piece, Sampling
 
 if TYPE_CHECKING:
@@ -66,7 +66,11 @@ class ScriptedEngine:
         return sum(len(message.content.split()) for message in messages)
 
     def stream(
-        self, messages: Sequence[Message], sampling: Sampling, cancel: threading.Event | None = None
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
     ) -> Iterator[Piece | Finish]:
         """The next answer, word by word, ended by max_tokens, stop strings and `cancel` like a real engine's.
 

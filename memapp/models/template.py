@@ -60,7 +60,13 @@ class Template:
             return False
 
     def tokens(self, messages: Sequence[Message]) -> list[int]:
-        """The prompt that asks for the next assistant message; raises ModelError when the template cannot write it."""
+        """The prompt that asks for the next assistant message, or for the rest of a last one that the assistant began.
+
+        Raises ModelError when the template cannot write it.
+        """
+        if messages and messages[-1].role == "assistant":
+            begun = self._model.tokenize(messages[-1].content, special=False)
+            return [*self.tokens(messages[:-1]), *begun]
         if not self.takes_system:
             messages = _without_system(messages)
         mark = f"m{secrets.token_hex(8)}x"

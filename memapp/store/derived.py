@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -35,9 +36,12 @@ def write(path: Path, data: bytes, stamp: Stamp) -> bool:
     manifest = {**asdict(stamp), "sha256": _digest(stamp, data)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        remove(path)
-        _replace(path, data)
-        _replace(_manifest(path), json.dumps(manifest).encode())
+        _remove_parts(path)
+        # Both are on the disk before the old one goes, so that a full disk leaves that.
+        with _staged(path, data) as body, _staged(_manifest(path), json.dumps(manifest).encode()) as head:
+            _manifest(path).unlink(missing_ok=True)
+            body.replace(path)
+            head.replace(_manifest(path))
     except OSError as error:
         _log.warning("%s is not saved: %s", path, error)
         return False
@@ -64,6 +68,10 @@ def remove(path: Path) -> None:
     """Deletes the file, its manifest first, and what a kill left half written or another process is writing."""
     _manifest(path).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
+    _remove_parts(path)
+
+
+def _remove_parts(path: Path) -> None:
     for part in path.parent.glob(f"{path.stem}.*.part"):
         part.unlink(missing_ok=True)
 
@@ -78,7 +86,9 @@ def _digest(stamp: Stamp, data: bytes) -> str:
     return digest.hexdigest()
 
 
-def _replace(path: Path, data: bytes) -> None:
+@contextmanager
+def _staged(path: Path, data: bytes) -> Iterator[Path]:
+    """The data in a file beside `path`, which is gone afterwards unless it was renamed."""
     with tempfile.NamedTemporaryFile(
         "wb", dir=path.parent, prefix=f"{path.name}.", suffix=".part", delete=False
     ) as file:
@@ -87,6 +97,10 @@ def _replace(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from memapp.protocols import Embedder, Extractor
 from memapp.store.content import joined
 from memapp.store.engine import parts
-from memapp.store.log import Store, extraction_row, log_extracted
+from memapp.store.log import Store, extraction_row, log_known
 from memapp.store.schema import documents, extraction_failures, extractions, facts, passages
 from memapp.types import Extraction, Fact, OriginStats, Passage, Progress
 
@@ -134,7 +134,7 @@ def replace(store: Store, found: Mapping[int, Extraction], origin: str) -> int:
         _delete(connection, ids, origin)
         if ids:
             connection.execute(sa.insert(extractions), [extraction_row(id, origin, found[id]) for id in ids])
-            log_extracted(connection, number, ids)
+            log_known(connection, number, ids, "extract")
     return len(ids)
 
 
@@ -308,7 +308,7 @@ def drop(store: Store, origin: str) -> int:
         ids, failures = (_seen(store, connection, origin, table) for table in (extractions, extraction_failures))
         _delete(connection, sorted({*ids, *failures}), origin)
         if ids:
-            log_extracted(connection, store.claim_namespace(connection), ids)
+            log_known(connection, store.claim_namespace(connection), ids, "extract")
     return len(ids)
 
 

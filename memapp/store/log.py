@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sqlalchemy as sa
@@ -30,6 +30,7 @@ from memapp.store.schema import (
     facts,
     namespaces,
     passages,
+    states,
     vectors,
 )
 from memapp.types import Change, Document, Extraction, ItemState, LogEntry, Span, Vectors
@@ -292,7 +293,7 @@ class Store:
         debt.owe(connection, number)
         fulltext.delete(connection, number, words)
         ranges = [{"lo": row.id, "hi": row.last} for row in rows]
-        beside = (each.c.passage for each in (vectors, extractions, extraction_failures))
+        beside = (each.c.passage for each in (vectors, extractions, extraction_failures, states))
         for column in (*beside, passages.c.id, documents.c.id):
             within = column.between(sa.bindparam("lo"), sa.bindparam("hi"))
             connection.execute(sa.delete(column.table).where(within), ranges)
@@ -402,8 +403,10 @@ def extraction_row(passage: int, origin: str, found: Extraction) -> dict[str, An
     return {"passage": passage, "origin": origin, "phrases": list(found.phrases), "facts": facts}
 
 
-def log_extracted(connection: sa.Connection, number: int, ids: Sequence[int]) -> None:
-    """Logs that other things are known of these passages, in order of id; inside a write transaction."""
+def log_known(
+    connection: sa.Connection, number: int, ids: Sequence[int], kind: Literal["extract", "read"]
+) -> None:
+    """Logs that more or other things are known of these passages, in order of id; inside a write transaction."""
     runs: list[tuple[int, int]] = []
     for id in ids:
         if runs and runs[-1][1] + 1 == id:
@@ -412,7 +415,7 @@ def log_extracted(connection: sa.Connection, number: int, ids: Sequence[int]) ->
             runs.append((id, id))
     position = (connection.execute(sa.select(sa.func.max(changes.c.position))).scalar() or 0) + 1
     at = now()
-    rows = [_change_row(position + i, number, "extract", first, last, at) for i, (first, last) in enumerate(runs)]
+    rows = [_change_row(position + i, number, kind, first, last, at) for i, (first, last) in enumerate(runs)]
     connection.execute(sa.insert(changes), rows)
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration in migrations/versions."""
 
 metadata = MetaData()
@@ -103,6 +103,17 @@ extraction_failures = Table(
     Column("tries", Integer, nullable=False),
 )
 """Passages that an extractor could not read, and how often it tried. A reason quotes nothing of the passage."""
+
+states = Table(
+    "states",
+    metadata,
+    Column("passage", ForeignKey("passages.id"), primary_key=True, autoincrement=False),
+    Column("model", String(64), nullable=False),
+    Column("tokens", LargeBinary, nullable=False),
+    Column("keys", LargeBinary, nullable=False),
+)
+"""What the chat model made of a passage: its tokens, little-endian int32, and the hidden state before each, in codes
+of one byte a component; `model` is the hash of what must agree before two keys may be compared."""
 
 changes = Table(
     "changes",

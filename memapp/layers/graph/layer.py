@@ -58,7 +58,7 @@ class GraphLayer:
                 self._saved = 0
             gone = [change for change in fresh if change.kind == "forget"]
             state.remove(id for change in gone for id in range(change.first, change.last + 1))
-            come = [(change.first, change.last) for change in fresh if change.kind != "forget"]
+            come = [(change.first, change.last) for change in fresh if change.kind in ("insert", "extract")]
             # Neighbours of one document contribute together, so a passage of which more is known brings all of it.
             self._replace(state, extractions.whole(self._store, come))
             self._cursor = fresh[-1].position

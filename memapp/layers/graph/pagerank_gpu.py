@@ -18,16 +18,6 @@ from memapp.layers.graph.adjacency import Adjacency
 from memapp.layers.graph.pagerank import DAMPING, TOLERANCE, paces, precision, restarts
 
 
-def place() -> device.Choice:
-    """Where batches of questions are answered: cpu, which means NumPy, or cuda."""
-    board = device.gpu()
-    if board is None:
-        return device.Choice("cpu", "no GPU was found")
-    if find_spec("torch") is None:
-        return device.Choice("cpu", f"there is a GPU ({board.name}), but torch is not installed")
-    return device.Choice("cuda", f"torch is installed and there is a GPU ({board.name})")
-
-
 def power_iteration(
     adjacency: Adjacency,
     personalization: NDArray[np.floating],

@@ -12,7 +12,7 @@ from memapp.errors import UsageError
 from memapp.layers.graph import pagerank, pagerank_gpu
 from memapp.layers.graph.adjacency import Adjacency
 
-needs_gpu = pytest.mark.skipif(pagerank_gpu.place().value != "cuda", reason=pagerank_gpu.place().reason)
+needs_gpu = pytest.mark.skipif(device.torch_device().value != "cuda", reason=device.torch_device().reason)
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 PLACES = [pytest.param("cpu", marks=needs_torch), pytest.param("cuda", marks=[pytest.mark.gpu, needs_gpu])]
 
@@ -49,9 +49,9 @@ def test_without_torch_there_is_a_reason() -> None:
 
 def test_torch_is_wanted_only_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "gpu", lambda: None)
-    assert pagerank_gpu.place() == device.Choice("cpu", "no GPU was found")
+    assert device.torch_device() == device.Choice("cpu", "no GPU was found")
     monkeypatch.setattr(device, "gpu", lambda: device.Gpu("a board", 1, None))
-    monkeypatch.setattr(pagerank_gpu, "find_spec", lambda _: None)
-    assert pagerank_gpu.place().value == "cpu"
-    monkeypatch.setattr(pagerank_gpu, "find_spec", lambda _: object())
-    assert pagerank_gpu.place().value == "cuda"
+    monkeypatch.setattr(device, "find_spec", lambda _: None)
+    assert device.torch_device().value == "cpu"
+    monkeypatch.setattr(device, "find_spec", lambda _: object())
+    assert device.torch_device().value == "cuda"
