@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from memapp.types import BatchReport as BatchReport
     from memapp.types import Check as Check
     from memapp.types import Citation as Citation
+    from memapp.types import Completion as Completion
     from memapp.types import Document as Document
     from memapp.types import DocumentInfo as DocumentInfo
     from memapp.types import Done as Done
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
     from memapp.types import ForgetReport as ForgetReport
     from memapp.types import Hit as Hit
     from memapp.types import ImportReport as ImportReport
+    from memapp.types import Influence as Influence
     from memapp.types import IngestReport as IngestReport
     from memapp.types import Item as Item
+    from memapp.types import LearnReport as LearnReport
+    from memapp.types import Likelihood as Likelihood
     from memapp.types import OriginStats as OriginStats
     from memapp.types import Passage as Passage
     from memapp.types import Progress as Progress
+    from memapp.types import ReadReport as ReadReport
     from memapp.types import Recalled as Recalled
     from memapp.types import SearchResult as SearchResult
+    from memapp.types import Source as Source
     from memapp.types import Stats as Stats
     from memapp.types import Token as Token
     from memapp.types import Turn as Turn
@@ -40,6 +46,7 @@ __all__ = [
     "BatchReport",
     "Check",
     "Citation",
+    "Completion",
     "Document",
     "DocumentInfo",
     "Done",
@@ -47,16 +54,21 @@ __all__ = [
     "ForgetReport",
     "Hit",
     "ImportReport",
+    "Influence",
     "IngestReport",
     "Item",
+    "LearnReport",
+    "Likelihood",
     "MemappError",
     "Memory",
     "OriginStats",
     "Passage",
     "Progress",
+    "ReadReport",
     "Recalled",
     "SearchResult",
     "Settings",
+    "Source",
     "Stats",
     "Token",
     "Turn",

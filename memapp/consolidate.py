@@ -184,4 +184,3 @@ def _trainer() -> Callable[[Progressed, Vectors], training.Trainer]:
     from memapp.layers.parametric.training_gpu import TorchTrainer
 
     return TorchTrainer
-

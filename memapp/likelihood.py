@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memapp.layers.parametric.layer import ParametricLayer
-from memapp.layers.parametric.mixture import Mixture
 from memapp.layers.parametric.network import log_softmax
 from memapp.protocols import StateModel
 from memapp.types import Likelihood, Vectors
@@ -34,10 +33,11 @@ def measure(
     """The tokens of these texts, `at_most` so many, each text on its own and in windows."""
     base: list[float] = []
     mixed: list[float] = []
+    outputs = model.outputs()
     for text in texts:
         ids = model.tokens(text)[0][: at_most - len(base)]
         bias = layer.mixture(mode)
-        for token, state, logits in walked(model, ids):
+        for token, state, logits in walked(model, ids, outputs):
             base.append(float(log_softmax(logits)[token]))
             if bias is None:
                 mixed.append(base[-1])
@@ -49,9 +49,10 @@ def measure(
     return Measured(np.array(base, np.float32), np.array(mixed, np.float32))
 
 
-def walked(model: StateModel, ids: NDArray[np.int32]) -> Iterator[tuple[int, Vectors, Vectors]]:
-    """Each token with the hidden state before it and the logits that the model makes of that."""
-    outputs = model.outputs()
+def walked(
+    model: StateModel, ids: NDArray[np.int32], outputs: Vectors
+) -> Iterator[tuple[int, Vectors, Vectors]]:
+    """Each token with the hidden state before it and the logits that the model makes of that by its output matrix."""
     for start in range(0, len(ids), WINDOW):
         window = ids[start : start + WINDOW]
         states = model.states(window.tolist())

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from memapp.graph import Graph
+    from memapp.layers.parametric.layer import ParametricLayer
     from memapp.layers.parametric.mixture import Mixture
 
 Report = Callable[[Progress], None]
@@ -274,14 +275,9 @@ class Memory:
         StatesMismatch when another model has read this memory, TrainingFailed and ModelError leaves.
         """
         from memapp import consolidate
-        from memapp.layers.parametric.layer import ParametricLayer
 
-        read = consolidate.read(
-            self._store, self._state_model(), seconds=seconds, progress=progress, cancel=cancel
-        )
-        layer = self._chosen((PARAMETRIC,))[PARAMETRIC]
-        assert isinstance(layer, ParametricLayer)
-        finding.catch_up(layer, self._store)
+        read = consolidate.read(self._store, self._state_model(), seconds=seconds, progress=progress, cancel=cancel)
+        layer = self.parametric()
         if not network or read.remaining or read.interrupted:
             return read, None
         return read, consolidate.learn(self._store, layer, self._state_model(), progress=progress, cancel=cancel)
@@ -319,14 +315,16 @@ class Memory:
     def _bias(self) -> Mixture | None:
         """What the parametric memory adds to one answer, if it is on and has something to say."""
         mode = self._mode()
-        if not mode:
-            return None
+        return self.parametric().mixture(mode) if mode else None
+
+    def parametric(self) -> ParametricLayer:
+        """The parametric memory as it is now, whether answers use it or not. Raises StatesMismatch, ModelError."""
         from memapp.layers.parametric.layer import ParametricLayer
 
         layer = self._chosen((PARAMETRIC,))[PARAMETRIC]
         assert isinstance(layer, ParametricLayer)
         finding.catch_up(layer, self._store)
-        return layer.mixture(mode)
+        return layer
 
     def _source_of(self, passages: Sequence[int]) -> Mapping[int, Passage]:
         return content.passages_by_id(self._store, passages)
@@ -552,11 +550,8 @@ class Memory:
     def _judge(self, keys: Sequence[str]) -> Callable[[], Likelihood | None]:
         """Measures how likely the model finds these documents; the result measures again and compares."""
         from memapp import likelihood
-        from memapp.layers.parametric.layer import ParametricLayer
 
-        layer, model = self._chosen((PARAMETRIC,))[PARAMETRIC], self._state_model()
-        assert isinstance(layer, ParametricLayer)
-        finding.catch_up(layer, self._store)
+        layer, model = self.parametric(), self._state_model()
         found = [content.document(self._store, key) for key in keys]
         texts = [document.text for document in found if document is not None]
         before = likelihood.measure(texts, layer, model, self._mode())

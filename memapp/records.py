@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memapp.types import Answer, Citation, Hit, Influence, SearchResult
+from memapp.types import Answer, Citation, Completion, Hit, Influence, SearchResult
 
 
 def search_record(result: SearchResult) -> dict[str, Any]:
@@ -49,6 +49,17 @@ def influence_record(influence: Influence | None) -> dict[str, Any] | None:
             {"document": one.document, "title": one.title, "passage": one.passage, "tokens": one.tokens}
             for one in influence.sources
         ],
+    }
+
+
+def completion_record(begun: str, made: Completion) -> dict[str, Any]:
+    """What `memapp complete --json` prints."""
+    return {
+        "text": begun,
+        "completion": made.text,
+        "tokens": {"prompt": made.tokens.prompt, "generated": made.tokens.generated, "context": made.tokens.context},
+        "finish": made.finish,
+        "memory": influence_record(made.influence),
     }
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from memapp.cli import ask, care, extract, graph, inspect, models, output, remember
+from memapp.cli import ask, care, extract, graph, inspect, models, output, parametric, remember
 from memapp.cli.options import INTERRUPTED, Options
 from memapp.errors import MemappError
 
@@ -28,6 +28,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "ask": ask.ask,
     "batch": ask.batch,
     "chat": ask.chat,
+    "complete": parametric.complete,
     "forget": remember.forget,
     "list": inspect.list_,
     "show": inspect.show,
@@ -57,7 +58,12 @@ GRAPH_COMMANDS: dict[str, Callable[..., None]] = {
     "export": graph.export,
 }
 
+TRAIN_COMMANDS: dict[str, Callable[..., None]] = {
+    "parametric": parametric.train,
+}
+
 GROUPS = (
+    ("train", TRAIN_COMMANDS, "Consolidate memory into what the chat model writes with."),
     ("models", MODEL_COMMANDS, "List, add, download and choose chat models."),
     ("graph", GRAPH_COMMANDS, "Show, draw and export the graph of phrases."),
 )

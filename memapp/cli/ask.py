@@ -17,6 +17,7 @@ from memapp.cli.options import (
     Json,
     K,
     Layers,
+    Mode,
     Options,
     interruptible,
     layer_names,
@@ -24,6 +25,7 @@ from memapp.cli.options import (
     open_memory,
     options,
 )
+from memapp.cli.parametric import tell_influence
 from memapp.cli.progress import bar
 from memapp.errors import UsageError
 from memapp.types import Answer, Citation, Done, Event, Hit, Passage, Recalled, Token
@@ -66,15 +68,16 @@ def ask(
     question: Question,
     k: K = None,
     layers: Layers = None,
+    memory: Mode = None,
     as_json: Json = False,
 ) -> None:
     """Answer a question from memory, with its sources."""
     given = options(context)
-    with memory_of(context) as memory, interruptible() as cancel:
-        events = memory.stream(question, k, layers=layer_names(layers), cancel=cancel)
+    with memory_of(context, parametric=memory) as opened, interruptible() as cancel:
+        events = opened.stream(question, k, layers=layer_names(layers), cancel=cancel)
         answer = _drain(events) if as_json else _print_stream(events, given)
         if not answer.hits:
-            given.note(_nothing(memory))
+            given.note(_nothing(opened))
     if as_json:
         from memapp.records import answer_record
 
@@ -234,6 +237,7 @@ def _print_evidence(answer: Answer, given: Options) -> None:
         given.note(f"Not read by the model: passages {', '.join(map(str, answer.dropped))}.")
     if answer.finish == "length":
         given.note("The answer reached its longest length; the setting answer_tokens allows more.")
+    tell_influence(given, answer.influence)
     tokens = answer.tokens
     given.note(
         f"confidence {answer.confidence:.2f}; {tokens.prompt} + {tokens.generated} of {tokens.context} tokens; "

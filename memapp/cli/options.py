@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,10 @@ INTERRUPTED = 130
 
 K = Annotated[int | None, typer.Option("-k", min=1, help="Passages to recall (default: the setting k, 5).")]
 Layers = Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Layers to ask, instead of the default.")]
+Mode = Annotated[
+    str | None,
+    typer.Option("--memory", metavar="off|knn|mlp|both", help="Which parametric memory writes with the model."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -49,25 +53,30 @@ def options(context: typer.Context) -> Options:
     return found if found is not None else Options()
 
 
-def settings_of(context: typer.Context) -> Settings:
+def settings_of(context: typer.Context, **arguments: Any) -> Settings:
     """The settings of this run. Raises UsageError for a bad file or variable."""
     from memapp import settings
 
-    return settings.load(options(context).config)
+    return settings.load(options(context).config, **arguments)
 
 
-def open_memory(context: typer.Context, *, create: bool = False) -> Memory:
-    """The memory that the global options name. Raises StoreForeign when there is none and `create` is false."""
+def open_memory(context: typer.Context, *, create: bool = False, **arguments: Any) -> Memory:
+    """The memory that the global options name; `arguments` are settings.
+
+    Raises StoreForeign when there is none and `create` is false.
+    """
     from memapp.memory import Memory
 
     given = options(context)
-    return Memory.open(given.store, namespace=given.namespace, settings=settings_of(context), create=create)
+    return Memory.open(
+        given.store, namespace=given.namespace, settings=settings_of(context, **arguments), create=create
+    )
 
 
 @contextmanager
-def memory_of(context: typer.Context, *, create: bool = False) -> Iterator[Memory]:
+def memory_of(context: typer.Context, *, create: bool = False, **arguments: Any) -> Iterator[Memory]:
     """`open_memory`, closed at the end."""
-    with open_memory(context, create=create) as memory:
+    with open_memory(context, create=create, **arguments) as memory:
         yield memory
 
 

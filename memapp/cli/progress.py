@@ -24,8 +24,10 @@ _WORDS = {
     "import": "Importing",
     "layers": "Indexing",
     "model": "Model",
+    "passages": "Model reading",
     "read": "Reading",
     "rebuild": "Rebuilding",
+    "steps": "Learning",
 }
 _BYTES = {"download", "read"}
 """Stages that count bytes."""

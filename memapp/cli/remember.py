@@ -166,5 +166,11 @@ def _print_forgotten(report: ForgetReport, given: Options, quiet_checks: bool) -
     turns = f"; {output.plural(report.turns, 'chat answer')} erased" if report.turns else ""
     what = f"{output.plural(len(report.documents), 'document')}, {output.plural(report.passages, 'passage')}"
     given.note(f"Forgotten: {what}{f' ({layers})' if layers else ''}{turns}.")
+    if report.likelihood is not None:
+        told = report.likelihood
+        given.note(
+            f"Log-likelihood of the text, nats a token over {told.tokens}: "
+            f"{told.before:.3f} before, {told.after:.3f} now, {told.base:.3f} by the model alone."
+        )
     if not quiet_checks:
         output.print_checks(report.checks)

@@ -7,9 +7,11 @@ import random
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from memapp.settings import Settings, load
 from memapp.store.extractions import TAGGER
 from memapp.store.log import Entry, Store
 from memapp.types import Document, IngestReport, Passage, Span, Vectors
+
+if TYPE_CHECKING:
+    from memapp.models.llama import LlamaEngine
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _REAL_VECTORS = 1000
@@ -148,3 +153,26 @@ def _moved(vectors: Vectors, chance: np.random.Generator) -> Vectors:
     moved = vectors + noise
     moved /= np.linalg.norm(moved, axis=1, keepdims=True)
     return moved
+
+
+@contextmanager
+def parametric(mode: str) -> Iterator[tuple[LlamaEngine, Callable[[], Memory]]]:
+    """The default model, and what makes empty memories that write with the parametric memory `mode`."""
+    from memapp.models import open_engine
+
+    wanted = replace(settings(), parametric=mode)
+    engine, embedder = open_engine(wanted), new_embedder(wanted)
+    engine.prepare()
+    memories: list[Memory] = []
+    with folder() as place:
+
+        def make() -> Memory:
+            path = place / f"{len(memories)}.db"
+            memories.append(Memory.open(path, settings=wanted, embedder=embedder, engine=engine))
+            return memories[-1]
+
+        try:
+            yield engine, make
+        finally:
+            for memory in memories:
+                memory.close()

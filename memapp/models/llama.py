@@ -244,7 +244,7 @@ class LlamaEngine:
     def outputs(self, ids: NDArray[np.int32] | None = None) -> Vectors:
         """The rows of the output matrix for these tokens, or for all."""
         self.prepare()
-        return states.output_matrix(_opened(self._loaded)[0].path, ids)
+        return states.output_matrix(_opened(self._loaded)[0], ids)
 
     def _with_reader(self, work: Callable[[Context], Vectors]) -> Vectors:
         self.prepare()

@@ -56,6 +56,20 @@ class Options:
     """Whether llama.cpp may repack weights for this CPU; see probe.py for when it must not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tensor lies in a GGUF file."""
+
+    offset: int
+    bytes: int
+    form: int
+    """Its type by llama.cpp's number."""
+
+
+class _GgufParams(ctypes.Structure):
+    _fields_ = (("no_alloc", ctypes.c_bool), ("ctx", ctypes.c_void_p))
+
+
 class Aborted(Exception):
     """A computation was stopped because the caller asked for it."""
 
@@ -189,6 +203,33 @@ class Model:
         text = self._lib.llama_model_chat_template(self._model, None)
         return text.decode("utf-8", "replace") if text else ""
 
+    def tensor(self, *names: str) -> Place | None:
+        """Where the first of these tensors lies in the file; None when it holds none of them."""
+        calls: Any = self._lib._lib
+        init, free = calls.gguf_init_from_file, calls.gguf_free
+        init.restype, init.argtypes = ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]
+        free.restype, free.argtypes = None, [ctypes.c_void_p]
+        find = calls.gguf_find_tensor
+        find.restype, find.argtypes = ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]
+        asked = {"gguf_get_data_offset": 1, "gguf_get_tensor_offset": 2, "gguf_get_tensor_size": 2}
+        for name, count in {**asked, "gguf_get_tensor_type": 2}.items():
+            function = getattr(calls, name)
+            function.restype = ctypes.c_size_t if name in asked else ctypes.c_int
+            function.argtypes = [ctypes.c_void_p, ctypes.c_int64][:count]
+        file = init(os.fsencode(self.path), _GgufParams(True, None))
+        if not file:
+            return None
+        try:
+            for name in names:
+                at = find(file, name.encode())
+                if at >= 0:
+                    offset = calls.gguf_get_data_offset(file) + calls.gguf_get_tensor_offset(file, at)
+                    size = calls.gguf_get_tensor_size(file, at)
+                    return Place(offset, size, calls.gguf_get_tensor_type(file, at))
+            return None
+        finally:
+            free(file)
+
     def context(self, options: Options, tap: Tap | None = None) -> Context:
         """A new context on these weights; with a `tap` it computes up to there only and has no logits.
 
@@ -210,9 +251,7 @@ class Model:
 class Context:
     """A window of computed tokens. Remembers what it holds, so that a common beginning is not computed twice."""
 
-    def __init__(
-        self, model: Model, options: Options, lib: ModuleType, pointer: Any, tap: Tap | None = None
-    ) -> None:
+    def __init__(self, model: Model, options: Options, lib: ModuleType, pointer: Any, tap: Tap | None = None) -> None:
         self.model = model
         self._tap = tap
         self.size = options.context_tokens

@@ -11,17 +11,22 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from memapp.errors import ContextOverflow, UsageError
-from memapp.protocols import Bias, EmbedderIdentity, TokenStates
+from memapp.protocols import Bias, EmbedderIdentity, StatesIdentity, TokenStates
 from memapp.types import Finish, Message, Piece, Sampling
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from memapp.types import Vectors
 
 Answers = Sequence[str] | Callable[[Sequence[Message]], str]
 
+VOCABULARY = 512
+"""Tokens that scripted states tell apart."""
 _WORDS = re.compile(r"\s*\S+|\s+$")
 _TERMS = re.compile(r"\w+")
 
@@ -119,6 +124,57 @@ class ScriptedEngine:
         self.closed = True
 
 
+class ScriptedStates(ScriptedEngine):
+    """An engine that shows hidden states, as protocols.StateModel wants it: a state is made of the two words before."""
+
+    def __init__(self, answers: Answers = (), *, dimension: int = 16, name: str = "scripted", **options: Any) -> None:
+        super().__init__(answers, **options)
+        self._name = name
+        self._dimension = dimension
+        self.read: list[int] = []
+        """How many tokens each call was asked about, in order."""
+
+    @property
+    def states_identity(self) -> StatesIdentity:
+        """Name, a hash of it, and the dimension."""
+        digest = hashlib.sha256(f"{self._name}/{self._dimension}".encode()).hexdigest()
+        return StatesIdentity(self._name, digest, self._dimension)
+
+    def tokens(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Words with the space before them, hashed."""
+        import numpy as np
+
+        words = list(_WORDS.finditer(text))
+        ids = [int.from_bytes(_digest(word.group().strip())[:4], "little") % VOCABULARY for word in words]
+        return np.array(ids, np.int32), np.array([word.end() for word in words], np.int64)
+
+    def states(self, ids: Sequence[int]) -> Vectors:
+        """Shape (len(ids), dimension)."""
+        import numpy as np
+
+        self.read.append(len(ids))
+        before = [(*([-1] * (2 - at)), *ids[max(at - 2, 0) : at]) for at in range(len(ids))]
+        rows = [np.random.default_rng([9, *(id + 1 for id in two)]).standard_normal(self._dimension) for two in before]
+        return np.array(rows, np.float32).reshape(-1, self._dimension)
+
+    def spread(self) -> Vectors:
+        """The same for all components."""
+        import numpy as np
+
+        return np.full(self._dimension, 4.5, np.float32)
+
+    def outputs(self, ids: NDArray[np.int32] | None = None) -> Vectors:
+        """Rows of a fixed matrix."""
+        import numpy as np
+
+        rows = np.random.default_rng(5).standard_normal((VOCABULARY, self._dimension)).astype(np.float32) * 0.1
+        return rows if ids is None else rows[ids]
+
+
+def _digest(word: str) -> bytes:
+    return hashlib.blake2b(word.lower().encode("utf-8", "replace"), digest_size=8).digest()
+
+
 class ScriptedEmbedder:
     """Bags of hashed words as unit vectors: texts that share words are near."""
 
@@ -164,7 +220,7 @@ class ScriptedEmbedder:
     def _state(self, word: str) -> Vectors:
         import numpy as np
 
-        digest = hashlib.blake2b(word.lower().encode("utf-8", "replace"), digest_size=8).digest()
+        digest = _digest(word)
         state = np.zeros(self._dimension, np.float32)
         state[int.from_bytes(digest[:4], "little") % self._dimension] = 1 if digest[4] % 2 else -1
         return state

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,26 +68,29 @@ def states(context: Context, ids: Sequence[int]) -> Vectors:
 
 
 def spread(context: Context) -> Vectors:
-    """How far each component of a state is from 0 in a plain text, times some; the same for a model whatever is read."""
+    """How far each component of a state is from 0 in a plain text, times some: the same whatever is read."""
     ids = context.model.tokenize(TEXT, special=False)[: min(WINDOW, context.size)]
     deviation = np.sqrt(np.mean(states(context, ids) ** 2, axis=0))
     return np.asarray(np.maximum(deviation, 1e-6) * _SPREADS, np.float32)
 
 
-def output_matrix(path: Path, ids: NDArray[np.int32] | None = None) -> Vectors:
+def output_matrix(model: Model, ids: NDArray[np.int32] | None = None) -> Vectors:
     """The rows of the model's output matrix for these tokens, or for all: float32, shape (n, dimension).
 
     Raises ModelError for a file whose matrix has another place or form.
     """
     import gguf
 
+    place = model.tensor(*_OUTPUTS)
     try:
-        tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(str(path)).tensors}
-        tensor = next(tensors[name] for name in _OUTPUTS if name in tensors)
-        rows = tensor.data if ids is None else tensor.data[ids]
-        return np.ascontiguousarray(gguf.dequantize(rows, tensor.tensor_type), dtype=np.float32)
-    except (OSError, ValueError, StopIteration, IndexError, NotImplementedError) as error:
+        if place is None or place.bytes % model.vocabulary:
+            raise ValueError("it is not there")
+        shape = (model.vocabulary, place.bytes // model.vocabulary)
+        matrix = np.memmap(model.path, np.uint8, "r", place.offset, shape)
+        rows = gguf.dequantize(matrix if ids is None else matrix[ids], gguf.GGMLQuantizationType(place.form))
+        return np.ascontiguousarray(rows, dtype=np.float32).reshape(-1, model.dimension)
+    except (OSError, ValueError, IndexError, NotImplementedError) as error:
         raise ModelError(
-            f"The output matrix of {path.name} cannot be read ({error}).",
+            f"The output matrix of {model.path.name} cannot be read: {error}.",
             "Set `parametric` to knn, which does not need it.",
         ) from error

@@ -403,9 +403,7 @@ def extraction_row(passage: int, origin: str, found: Extraction) -> dict[str, An
     return {"passage": passage, "origin": origin, "phrases": list(found.phrases), "facts": facts}
 
 
-def log_known(
-    connection: sa.Connection, number: int, ids: Sequence[int], kind: Literal["extract", "read"]
-) -> None:
+def log_known(connection: sa.Connection, number: int, ids: Sequence[int], kind: Literal["extract", "read"]) -> None:
     """Logs that more or other things are known of these passages, in order of id; inside a write transaction."""
     runs: list[tuple[int, int]] = []
     for id in ids:

@@ -35,11 +35,11 @@ class Coding:
 
     def encode(self, keys: Vectors) -> NDArray[np.uint8]:
         """Codes, shape (n, dimension); what is beyond the spread is cut to it."""
-        return np.rint(np.clip(keys / self.spread, -1, 1) * 127 + 128).astype(np.uint8)
+        return np.asarray(np.rint(np.clip(keys / self.spread, -1, 1) * 127 + 128), np.uint8)
 
     def decode(self, codes: NDArray[np.uint8]) -> Vectors:
         """Hidden states again, to within 1/254 of the spread."""
-        return (codes.astype(np.float32) - 128) * (self.spread / 127)
+        return np.asarray((codes.astype(np.float32) - 128) * (self.spread / 127), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,9 @@ def put(store: Store, found: Sequence[Read], model: str) -> int:
         query = alive.where(documents.c.namespace + 0 == number, passages.c.id.between(min(by_id), max(by_id)))
         ids = [id for id in connection.execute(query).scalars() if id in by_id]
         if ids:
-            connection.execute(sa.delete(states).where(states.c.passage == sa.bindparam("id")), [{"id": i} for i in ids])
+            connection.execute(
+                sa.delete(states).where(states.c.passage == sa.bindparam("id")), [{"id": i} for i in ids]
+            )
             connection.execute(sa.insert(states), [_row(by_id[id], model) for id in ids])
             log_known(connection, number, ids, "read")
     return len(ids)

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from memapp import consolidate
 from memapp.layers import dense
 from memapp.layers.dense import DenseLayer
 from memapp.layers.graph import layer as graph
 from memapp.layers.graph.layer import GraphLayer
 from memapp.layers.lexical import LexicalLayer
-from memapp.models.scripted import ScriptedEmbedder
+from memapp.layers.parametric import layer as parametric
+from memapp.layers.parametric.layer import ParametricLayer
+from memapp.models.scripted import ScriptedEmbedder, ScriptedStates
 from memapp.protocols import MemoryLayer
 from memapp.settings import Settings
 from memapp.store.extractions import TAGGER
@@ -20,6 +23,15 @@ from memapp.store.log import Entry, Store
 from memapp.types import Document, Extraction, Query, Score, Span
 
 EMBEDDER = ScriptedEmbedder()
+MODEL = ScriptedStates()
+
+
+def parametric_layer(store: Store) -> ParametricLayer:
+    """With the scripted model's states."""
+    return ParametricLayer(
+        store, Settings(), MODEL.states_identity, lambda text: MODEL.tokens(text)[0], MODEL.outputs
+    )
+
 
 LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
     "lexical": LexicalLayer,
@@ -27,6 +39,7 @@ LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
     "dense-sq8": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="sq8")),
     "dense-ivf": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="ivf")),
     "graph": GraphLayer,
+    "parametric": parametric_layer,
 }
 
 
@@ -59,6 +72,8 @@ class World:
             spoken = tuple(Extraction(tuple(line.split())) for line in lines)
             entries.append(Entry(Document(key, "", text), spans, EMBEDDER.embed(lines), spoken, TAGGER))
         self.store.put(entries, EMBEDDER.identity)
+        if self._make is parametric_layer:
+            consolidate.read(self.store, MODEL)
 
     def forget(self, *keys: str) -> None:
         """The log's part of a forget."""
@@ -69,7 +84,8 @@ class World:
         alive: set[int] = set()
         for change in self.store.changes():
             stretch = range(change.first, change.last + 1)
-            alive = alive.union(stretch) if change.kind == "insert" else alive.difference(stretch)
+            alive = alive.union(stretch) if change.kind == "insert" else alive
+            alive = alive.difference(stretch) if change.kind == "forget" else alive
         return alive
 
     def close(self) -> None:
@@ -97,6 +113,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dense, "SAVE_FROM", 2)
     monkeypatch.setattr(dense, "_TRAIN_PER_LIST", 8)
     monkeypatch.setattr(graph, "SAVE_FROM", 2)
+    monkeypatch.setattr(parametric, "_RECALLED_FROM", 1)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memapp import device
 from memapp.errors import UsageError
 from memapp.layers.graph.adjacency import Adjacency
 from memapp.layers.graph.pagerank import DAMPING, TOLERANCE, paces, precision, restarts

@@ -12,8 +12,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memapp.errors import ModelDamaged
 from memapp.settings import shipped
@@ -26,25 +28,37 @@ MODES: Mapping[str, tuple[str, ...]] = {
     "both": ("knn", "ngram", "mlp"),
 }
 """Which memories answer, by the setting `parametric`."""
+_OF_MODEL = ("one", "entropy", "top")
+_OF_MEMORY = {
+    "knn": ("distance", "knn top", "knn on top"),
+    "ngram": ("match", "long match", "count", "ngram top"),
+    "mlp": ("mlp apart", "mlp top"),
+}
+_PACES = ("lately", "so far")
 SIGNALS = (
-    "one",
-    "entropy",
-    "top",
-    "distance",
-    "knn top",
-    "knn on top",
-    "match",
-    "long match",
-    "count",
-    "ngram top",
-    "mlp apart",
-    "mlp top",
-    *(f"{memory} {pace}" for memory in MEMORIES for pace in ("lately", "so far")),
+    *_OF_MODEL,
+    *(signal for signals in _OF_MEMORY.values() for signal in signals),
+    *(f"{memory} {pace}" for memory in MEMORIES for pace in _PACES),
 )
 FILE = "weights/gate.json"
 _DECAYS = (0.8, 0.97)
 _MOST = 3.0
 """Largest part of one token in the record of a memory, in nats."""
+
+
+def heard(mode: str) -> Vectors:
+    """Shape (signals,): 1 for the signals of the model and of the mode's memories, 0 for those of others."""
+    known = {*_OF_MODEL}
+    for memory in MODES[mode]:
+        known.update(_OF_MEMORY[memory], (f"{memory} {pace}" for pace in _PACES))
+    return np.array([signal in known for signal in SIGNALS], np.float32)
+
+
+def softmax(scores: NDArray[Any]) -> NDArray[Any]:
+    """Shares of memories by their scores, along the last axis, where the model's own score is 0 and not listed."""
+    top = np.maximum(scores.max(axis=-1, keepdims=True), 0)
+    spoken = np.exp(scores - top)
+    return np.asarray(spoken / (np.exp(-top) + spoken.sum(axis=-1, keepdims=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +70,7 @@ class Gate:
 
     def shares(self, mode: str, signals: Vectors) -> Vectors:
         """The share of each memory of the mode; the rest is the model's. `signals` may have rows before."""
-        scores = signals @ self.weights[mode].T
-        top = np.maximum(scores.max(axis=-1, keepdims=True), 0)
-        spoken = np.exp(scores - top)
-        return np.asarray(spoken / (np.exp(-top) + spoken.sum(axis=-1, keepdims=True)), np.float32)
+        return softmax((signals * heard(mode)) @ self.weights[mode].T)
 
 
 class Record:

@@ -93,8 +93,9 @@ class KeyIndex:
         if not self._alive:
             shape = (len(states), 1)
             return Neighbours(np.full(shape, np.inf, np.float32), np.full(shape, -1, np.int32), np.full(shape, -1))
-        queries = np.clip(states / self._coding.spread, -1, 1) * np.float32(_CODES) + np.float32(128)
-        distances, rows = self._fastest(wanted).search(np.ascontiguousarray(queries, np.float32), wanted)
+        # Codes, not what they stand for: FAISS cuts off what is behind the point of a query.
+        queries = self._coding.encode(states).astype(np.float32)
+        distances, rows = self._fastest(wanted).search(queries, wanted)
         found = rows >= 0
         scaled = distances / (states.shape[1] * _CODES * _CODES)
         return Neighbours(
@@ -145,18 +146,19 @@ class KeyIndex:
         import faiss
 
         if self.kind == "exact":
-            flat = faiss.downcast_index(self._index.index)
+            flat: Any = faiss.downcast_index(self._index.index)
             codes = faiss.vector_to_array(flat.codes).reshape(-1, len(self._coding.spread))
             return codes, faiss.vector_to_array(self._index.id_map)
         lists = self._index.invlists
-        codes, rows = [], []
+        parts: list[NDArray[np.uint8]] = []
+        rows: list[Rows] = []
         for number in range(self._index.nlist):
             size = lists.list_size(number)
             if size:
                 raw = faiss.rev_swig_ptr(lists.get_codes(number), size * lists.code_size)
-                codes.append(raw.reshape(size, -1).copy())
+                parts.append(raw.reshape(size, -1).copy())
                 rows.append(faiss.rev_swig_ptr(lists.get_ids(number), size).copy())
-        return np.concatenate(codes), np.concatenate(rows)
+        return np.concatenate(parts), np.concatenate(rows)
 
     def _append(self, index: Any, codes: NDArray[np.uint8], rows: int | Rows) -> None:
         ids = np.arange(rows, rows + len(codes)) if isinstance(rows, int) else rows

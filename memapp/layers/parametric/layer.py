@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ class ParametricLayer:
 
         Raises StatesMismatch when first used on states of another model.
         """
-        self.lock = threading.RLock()
+        self._lock = threading.RLock()
         self._store = store
         self._settings = settings
         self._identity = identity
@@ -70,13 +71,13 @@ class ParametricLayer:
     @property
     def cursor(self) -> int:
         """Position of the last change that is reflected."""
-        with self.lock:
+        with self._lock:
             self._load()
             return self._cursor
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Takes in what was read, and removes what was forgotten."""
-        with self.lock:
+        with self._lock:
             self._load()
             fresh = [change for change in changes if change.position > self._cursor]
             if not fresh:
@@ -90,33 +91,28 @@ class ParametricLayer:
 
     def recall(self, query: Query, k: int) -> list[Score]:
         """Passages that hold the longest runs of the question's tokens, three at least; a score is a length."""
-        with self.lock:
+        with self._lock:
             self._load()
-            tokens = self._tokenize(query.text).tolist()
-            best: dict[int, float] = {}
-            for end in range(_RECALLED_FROM, len(tokens) + 1):
-                found = self._runs.longest(tokens[:end], end)
-                if found.length >= _RECALLED_FROM:
-                    for passage in set(found.passages.tolist()):
-                        best[passage] = max(best.get(passage, 0.0), float(found.length))
+            shared = self._runs.shared(self._tokenize(query.text).tolist())
+        best = {passage: float(length) for passage, length in shared.items() if length >= _RECALLED_FROM}
         ranked = sorted(best.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
         return [Score(passage, length, f"{length:.0f} tokens in a row") for passage, length in ranked]
 
     def rebuild(self) -> None:
         """Reads all rows anew; the network stays if it belongs to this log. States are made by `consolidate`."""
-        with self.lock:
+        with self._lock:
             self._forget_everything()
             self._load()
 
     def save(self) -> None:
         """Writes the network again if a forgetting took its file and the settings keep a stale one."""
-        with self.lock:
+        with self._lock:
             if self._network is not None and self._learned is not None and not self.path.exists():
                 derived.write(self.path, self._network.to_bytes(), self._learned)
 
     def stats(self) -> LayerStats:
         """Cursor, passages that were read, bytes, and what the network is."""
-        with self.lock:
+        with self._lock:
             self._load()
             size = (self._keys.size if self._keys else 0) + self._runs.size
             size += self._network.size if self._network else 0
@@ -127,6 +123,11 @@ class ParametricLayer:
             )
 
     # What generation asks
+
+    @property
+    def lock(self) -> AbstractContextManager[bool, None]:
+        """Held while a token is asked for."""
+        return self._lock
 
     @property
     def keys(self) -> KeyIndex:
@@ -155,7 +156,7 @@ class ParametricLayer:
 
     def mixture(self, mode: str) -> Mixture | None:
         """The bias of one answer; None when there is nothing to say."""
-        with self.lock:
+        with self._lock:
             self._load()
             if self._keys is None or (mode != "mlp" and not len(self._keys)) or (mode == "mlp" and not self.network):
                 return None
@@ -163,7 +164,7 @@ class ParametricLayer:
 
     def adopt(self, network: Consolidated, stamp: Stamp) -> bool:
         """Puts a network into use and into its file; False when the file could not be written."""
-        with self.lock:
+        with self._lock:
             states.note_learned(self._store, stamp)
             self._network, self._learned, self.stale = network, stamp, False
             return derived.write(self.path, network.to_bytes(), stamp)
@@ -214,7 +215,9 @@ class ParametricLayer:
         """Takes the network out of use when it learned one of these passages."""
         if self._learned is None:
             return
-        learned = {c.first for c in self._store.changes() if c.kind == "insert" and c.position <= self._learned.position}
+        learned = {
+            c.first for c in self._store.changes() if c.kind == "insert" and c.position <= self._learned.position
+        }
         if learned.isdisjoint(first for first, _ in gone):
             return
         self.stale = True
@@ -231,4 +234,3 @@ class ParametricLayer:
             derived.remove(self.path)
         position = self._learned.position if self._learned else 0
         self._outdate([(c.first, c.last) for c in changes if c.kind == "forget" and c.position > position])
-

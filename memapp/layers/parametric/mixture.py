@@ -1,12 +1,12 @@
 """The distribution of the next token, made of what the model says and what its memories say.
 
-p = (1 - sum of shares) p_model + sum of share x p_memory, with shares by gate.py. What a memory of tokens has no opinion
-on, the network's words outside its vocabulary, it leaves to the model.
+p = (1 - sum of shares) p_model + sum of share x p_memory, with shares by gate.py. What the network has no opinion on,
+words outside its vocabulary, it leaves to the model.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -31,10 +31,25 @@ _TINY = 1e-30
 class Memories(Protocol):
     """What a mixture asks."""
 
-    lock: AbstractContextManager[bool]
-    keys: KeyIndex
-    runs: Runs
-    network: Consolidated | None
+    @property
+    def lock(self) -> AbstractContextManager[bool, None]:
+        """Held while they are asked, so that nothing is forgotten in between."""
+        ...
+
+    @property
+    def keys(self) -> KeyIndex:
+        """Tokens by hidden state."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """Tokens by what stood before them."""
+        ...
+
+    @property
+    def network(self) -> Consolidated | None:
+        """The network, if there is one to be asked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +217,7 @@ def _summed(tokens: NDArray[np.int32], weights: NDArray[np.float64]) -> Said:
 
 def _source(step: _Step, token: int) -> int | None:
     """The passage that stood for this token most; None when only the network did."""
-    weights: Counter[int] = Counter()
+    weights: dict[int, float] = defaultdict(float)
     if step.neighbours is not None:
         distances = step.neighbours.distances[0]
         near = np.exp(-(distances - distances[0]) / TEMPERATURE)

@@ -113,4 +113,3 @@ class AdamW:
             direction /= np.sqrt(square / (1 - second**self.steps)) + 1e-8
             value *= 1 - rate * self.decay
             value -= rate * direction
-

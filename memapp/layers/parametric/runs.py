@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memapp.layers.parametric.suffix import SuffixArray
+from memapp.layers.parametric.suffix import LONGEST, SuffixArray
 from memapp.store.states import Read
 
 
@@ -100,6 +100,20 @@ class Runs:
             elif left:
                 kept.append(_Part(left))
         self._parts = kept
+
+    def shared(self, tokens: Sequence[int]) -> dict[int, int]:
+        """Of each passage that begins a run that stands in `tokens` too, the length of the longest such run."""
+        found: dict[int, int] = {}
+        length = 0
+        for end in range(1, len(tokens) + 1):
+            for length in range(min(length + 1, LONGEST), -1, -1):
+                run = tokens[end - length : end]
+                holding = {id for part in self._parts for id in part.passages_at(part.array.places(run)).tolist()}
+                if holding or not length:
+                    break
+            for passage in holding if length else ():
+                found[passage] = max(found.get(passage, 0), length)
+        return found
 
     def longest(self, context: Sequence[int], at_most: int) -> Continuation:
         """What stands after the longest end of the context, of `at_most` tokens, that any passage holds."""

@@ -67,6 +67,11 @@ class SuffixArray:
                 return match
         return NOTHING
 
+    def places(self, pattern: Sequence[int]) -> NDArray[np.int64]:
+        """Where the pattern begins; of many places, evenly spread ones."""
+        low, high = self._range(pattern[:LONGEST])
+        return self._order[low : high : max(1, -(-(high - low) // _MOST))].astype(np.int64)
+
     def _range(self, pattern: Sequence[int]) -> tuple[int, int]:
         """The stretch of the sorted suffixes that begin with the pattern."""
         key = (np.asarray(pattern, np.int32) + 1).astype(">u4").tobytes()

@@ -22,6 +22,10 @@ from memapp.layers.parametric.network import AdamW, Parameters, Shape
 from memapp.types import Vectors
 
 
+_STRETCH = 100
+"""Tokens in a row that are held out together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a network is trained."""
@@ -176,14 +180,15 @@ def train(
 
 
 def _divided(size: int, recipe: Recipe) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which tokens are learned from and which are held out: short stretches spread over the whole corpus."""
-    wanted = min(int(size * recipe.held_out), recipe.most_held_out)
-    stretch = 100
-    count = wanted // stretch
-    if not count:
+    """Which tokens are learned from and which are held out: short stretches spread over the whole corpus.
+
+    Of a corpus too small to hold anything out all is learned, and the last network is the best.
+    """
+    count = max(1, int(min(size * recipe.held_out, recipe.most_held_out)) // _STRETCH)
+    if size < 10 * _STRETCH:
         return np.arange(size), np.arange(size)
-    starts = (np.arange(count) * (size // count)) + (size // count - stretch) // 2
-    held = (starts[:, None] + np.arange(stretch)).ravel()
+    starts = (np.arange(count) * (size // count)) + (size // count - _STRETCH) // 2
+    held = (starts[:, None] + np.arange(_STRETCH)).ravel()
     return np.setdiff1d(np.arange(size), held), held
 
 

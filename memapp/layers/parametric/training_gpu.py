@@ -50,7 +50,7 @@ class TorchTrainer:
                 corrected = (square / (1 - second**optimizer.steps)).sqrt_().add_(1e-8)
                 value.mul_(1 - rate * optimizer.decay)
                 value.addcdiv_(mean, corrected, value=-rate / (1 - first**optimizer.steps))
-        return float(loss)
+        return float(loss.detach())
 
     def loss(self, states: Vectors, targets: NDArray[np.int64]) -> float:
         """Mean cross-entropy in nats."""
