@@ -23,6 +23,7 @@ from memapp.tui.document import DocumentScreen
 from memapp.tui.exchange import Exchange
 from memapp.tui.forget import ForgetScreen
 from memapp.tui.help import HelpScreen
+from memapp.tui.idle import Idle
 from memapp.tui.ingest import IngestBar, report_text
 from memapp.tui.sessions import Choice, SessionsScreen
 from memapp.tui.sources import SourcesPane
@@ -56,6 +57,7 @@ class ChatScreen(Screen[None]):
     def __init__(self, open_memory: Callable[[], Memory], session: str = "") -> None:
         super().__init__()
         self._backstage = Backstage(open_memory)
+        self._idle = Idle()
         self._session = plain(session).strip()
         self._names: frozenset[str] | None = None
         self._documents = 0
@@ -69,6 +71,7 @@ class ChatScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield self._backstage
+        yield self._idle
         yield self._top
         with Horizontal(id="middle"):
             with Vertical(id="main"):
@@ -94,7 +97,25 @@ class ChatScreen(Screen[None]):
     @on(Backstage.Opened)
     def _use(self, message: Backstage.Opened) -> None:
         self._conversation.memory = message.memory
+        self._idle.watch(message.memory)
         self._backstage.load(self._session)
+
+    @on(Idle.Began)
+    def _say_it_learns(self) -> None:
+        self._status.activity = "Learning what is remembered"
+        self._status.detail = "typing stops it"
+
+    @on(Idle.Ended)
+    async def _say_it_learned(self, message: Idle.Ended) -> None:
+        if not self._conversation.busy:
+            self._status.activity, self._status.detail = "", KEYS
+        if message.error is not None:
+            await self._report(message.error)
+
+    @on(Composer.Typed)
+    def _leave_the_machine(self) -> None:
+        """Whoever types wants the machine for it."""
+        self._idle.stir()
 
     @on(Backstage.Preparing)
     def _say_what_loads(self, message: Backstage.Preparing) -> None:
@@ -148,6 +169,7 @@ class ChatScreen(Screen[None]):
 
     @on(Composer.Submitted)
     async def _submit(self, message: Composer.Submitted) -> None:
+        self._idle.stir()
         if not commands.is_command(message.text):
             await self._ask(message.text)
         elif not await self._attempt(message.text):
@@ -178,6 +200,7 @@ class ChatScreen(Screen[None]):
 
     @on(Conversation.Answered)
     def _show_meter(self, message: Conversation.Answered) -> None:
+        self._idle.stir()
         self._status.tokens = message.answer.tokens
         self._status.rate = message.rate
 

@@ -106,6 +106,9 @@ class Prompt(TextArea):
 class Composer(Vertical):
     """The prompt with its completions above it."""
 
+    class Typed(Message):
+        """What is written changed."""
+
     class Submitted(Message):
         """A question or command to carry out."""
 
@@ -175,6 +178,7 @@ class Composer(Vertical):
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """Looks for completions of what is written now."""
         event.stop()
+        self.post_message(self.Typed())
         themes = sorted(self.app.available_themes) if self.text.startswith("/theme") else ()
         self._found = [] if self.text == self._quiet else completions(self.text, themes)
         if len(self._found) == 1 and self._found[0].value.strip() == self.text.strip():

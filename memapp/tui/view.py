@@ -69,6 +69,8 @@ class Entry:
     confidence: float | None = None
     seconds: float | None = None
     dropped: int = 0
+    changed: int = 0
+    """Tokens that the parametric memory changed."""
 
 
 def sources_of_answer(answer: Answer) -> tuple[Source, ...]:
@@ -108,6 +110,7 @@ def entry_of_answer(answer: Answer, at: str, seconds: float | None = None) -> En
         confidence=answer.confidence,
         seconds=seconds,
         dropped=len(answer.dropped),
+        changed=answer.influence.changed if answer.influence else 0,
     )
 
 
@@ -132,6 +135,7 @@ def facts(entry: Entry) -> str:
         count(cited, "source") if cited else ("" if entry.erased or entry.abstained else "no source cited"),
         f"confidence {entry.confidence:.0%}" if entry.confidence is not None and not entry.abstained else "",
         f"{count(entry.dropped, 'passage')} unread" if entry.dropped else "",
+        f"{count(entry.changed, 'token')} by memory" if entry.changed else "",
         f"{entry.seconds:.1f} s" if entry.seconds is not None else "",
     ]
     return " · ".join(part for part in parts if part)

@@ -163,11 +163,13 @@ class ParametricLayer:
             return Mixture(self, shipped_gate(), mode)
 
     def adopt(self, network: Consolidated, stamp: Stamp) -> bool:
-        """Puts a network into use and into its file; False when the file could not be written."""
+        """Puts a network into its file and into use; False, with the old one as it was, when that cannot be written."""
         with self._lock:
+            if not derived.write(self.path, network.to_bytes(), stamp):
+                return False
             states.note_learned(self._store, stamp)
             self._network, self._learned, self.stale = network, stamp, False
-            return derived.write(self.path, network.to_bytes(), stamp)
+            return True
 
     @property
     def path(self) -> Path:
