@@ -49,9 +49,7 @@ def measure(
     return Measured(np.array(base, np.float32), np.array(mixed, np.float32))
 
 
-def walked(
-    model: StateModel, ids: NDArray[np.int32], outputs: Vectors
-) -> Iterator[tuple[int, Vectors, Vectors]]:
+def walked(model: StateModel, ids: NDArray[np.int32], outputs: Vectors) -> Iterator[tuple[int, Vectors, Vectors]]:
     """Each token with the hidden state before it and the logits that the model makes of that by its output matrix."""
     for start in range(0, len(ids), WINDOW):
         window = ids[start : start + WINDOW]

@@ -26,6 +26,9 @@ _HOMES = {
     "facts": "memapp.evaluate.facts",
     "hipporag": "memapp.evaluate.hipporag",
     "synonyms": "memapp.evaluate.synonyms",
+    "parametric": "memapp.evaluate.parametric",
+    "parametric-speed": "memapp.evaluate.parametric_speed",
+    "parametric-qa": "memapp.evaluate.parametric_qa",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Report:
     """Measures. Raises UsageError and ReadError leaves for a bad data set."""
-    collections = _sampled(load(arguments.set, arguments.corpus), arguments.sample)
+    collections = sampled(load(arguments.set, arguments.corpus), arguments.sample)
     settings = workspace.settings()
     values: dict[str, list[float]] = {name: [] for name in (*_METRICS, "abstained", "gold recalled", "cites gold")}
     seconds: list[float] = []
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Report:
     return _report(arguments.set.stem, values, seconds)
 
 
-def _sampled(collections: tuple[Collection, ...], size: int) -> list[Collection]:
+def sampled(collections: tuple[Collection, ...], size: int) -> list[Collection]:
     """The same collections with `size` of the questions in all, drawn with a fixed seed."""
     every = [question for collection in collections for question in collection.questions if question.answers]
     if not every:

@@ -20,7 +20,7 @@ from memapp.errors import ContextOverflow, UsageError
 from memapp.models import states
 from memapp.models.measure import token_logprobs
 from memapp.models.native import Aborted, Context, Model, Options
-from memapp.models.sampling import Assembler, Chooser, check
+from memapp.models.sampling import Assembler, Chooser, check, log_probability
 from memapp.models.template import Template
 from memapp.models.worker import Worker
 from memapp.protocols import Bias, StatesIdentity
@@ -218,6 +218,19 @@ class LlamaEngine:
         self.prepare()
         return self._worker.submit(lambda: _likelihood(self._loaded, text, self._options.ubatch_tokens)).result()
 
+    def forced(self, messages: Sequence[Message], answer: str, bias: Bias | None = None) -> float:
+        """The mean log-probability of the tokens of `answer` after this prompt, in nats, mixed with a bias or not.
+
+        Raises ContextOverflow when they do not fit the window, UsageError for an empty answer.
+        """
+        prompt, ids = self._prompt(messages), list(map(int, self.tokens(answer)[0]))
+        if not ids:
+            raise UsageError("There is no answer to measure.", "Give one.")
+        if len(prompt) + len(ids) > self.context_tokens:
+            raise ContextOverflow("The prompt and the answer exceed the window.", "Shorten them.")
+        run = _Run(threading.Event(), self._loaded.closing, bias)
+        return self._worker.submit(lambda: _forced(self._loaded, prompt, ids, run)).result()
+
     # As protocols.StateModel
 
     @property
@@ -326,6 +339,25 @@ def _write_pieces(
     if tail := assembler.flush():
         put(Piece(tail, logprob, pending))
     put(Finish(reason, len(prompt), generated))  # type: ignore[arg-type]
+
+
+def _forced(loaded: _Loaded, prompt: list[int], ids: list[int], run: _Run) -> float:
+    """Runs in the owner thread."""
+    _, context = _opened(loaded)
+    total = 0.0
+    context.keep(min(_common(context.held, prompt), max(len(prompt) - _TAIL, 0)))
+    try:
+        _read(context, prompt, run)
+        for token in ids:
+            logits = context.logits()
+            total += log_probability(run.bias.mix(context.state()[0], logits) if run.bias else logits, token)
+            if run.bias:
+                run.bias.accept(token)
+            context.extend([token], run.stopped)
+    finally:
+        context.watch(False)
+    context.keep(min(len(context.held), len(prompt)))
+    return total / len(ids)
 
 
 def _read(context: Context, prompt: list[int], run: _Run) -> None:

@@ -182,6 +182,20 @@ def counts(store: Store) -> tuple[int, int]:
     return int(read), int(total - read)
 
 
+def size(store: Store) -> tuple[int, int]:
+    """Bytes of keys and tokens of this namespace, and how many tokens they are of."""
+    length = sa.func.sum(sa.func.length(states.c.tokens)), sa.func.sum(sa.func.length(states.c["keys"]))
+    query = (
+        sa.select(*length)
+        .join(passages, passages.c.id == states.c.passage)
+        .join(documents, documents.c.id == passages.c.document)
+        .where(documents.c.namespace == store.number())
+    )
+    with store.database.reading() as connection:
+        tokens, codes = connection.execute(query).one()
+    return int(tokens or 0) + int(codes or 0), int(tokens or 0) // 4
+
+
 def note_learned(store: Store, stamp: Stamp) -> None:
     """Notes what the network of this namespace was made from, so that it is known when that was forgotten."""
     with store.database.writing() as connection:

@@ -97,7 +97,7 @@ class ChatScreen(Screen[None]):
     @on(Backstage.Opened)
     def _use(self, message: Backstage.Opened) -> None:
         self._conversation.memory = message.memory
-        self._idle.watch(message.memory)
+        self._idle.attend(message.memory)
         self._backstage.load(self._session)
 
     @on(Idle.Began)

@@ -39,7 +39,7 @@ class Idle(Widget):
         self._learned = -1
         """How many changes the log had when all of it was last learned."""
 
-    def watch(self, memory: Memory) -> None:
+    def attend(self, memory: Memory) -> None:
         """Begins to wait, if the memory's settings say for how long."""
         if self._memory is None and memory.settings.train_idle_minutes > 0:
             self._memory = memory

@@ -28,9 +28,7 @@ MODEL = ScriptedStates()
 
 def parametric_layer(store: Store) -> ParametricLayer:
     """With the scripted model's states."""
-    return ParametricLayer(
-        store, Settings(), MODEL.states_identity, lambda text: MODEL.tokens(text)[0], MODEL.outputs
-    )
+    return ParametricLayer(store, Settings(), MODEL.states_identity, lambda text: MODEL.tokens(text)[0], MODEL.outputs)
 
 
 LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {

@@ -72,7 +72,9 @@ async def test_whoever_types_stops_it(open_chat: Any, resting: Any, monkeypatch:
         assert begun.is_set()
 
 
-async def test_without_leave_nothing_is_learned(open_chat: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_leave_nothing_is_learned(
+    open_chat: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(idle, "_LOOK_SECONDS", 0.02)
     with Memory.open(tmp_path / "m.db", embedder=ScriptedEmbedder(), engine=ScriptedStates(lambda _: "Yes.")) as memory:
         memory.add(STORY, id="story", title="Story")

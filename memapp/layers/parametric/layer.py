@@ -130,6 +130,11 @@ class ParametricLayer:
         return self._lock
 
     @property
+    def coding(self) -> Coding | None:
+        """How its keys are coded; None while nothing was read."""
+        return self._coding
+
+    @property
     def keys(self) -> KeyIndex:
         """Tokens by hidden state."""
         assert self._keys is not None

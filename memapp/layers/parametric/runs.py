@@ -104,16 +104,18 @@ class Runs:
     def shared(self, tokens: Sequence[int]) -> dict[int, int]:
         """Of each passage that begins a run that stands in `tokens` too, the length of the longest such run."""
         found: dict[int, int] = {}
-        length = 0
+        start = 0
         for end in range(1, len(tokens) + 1):
-            for length in range(min(length + 1, LONGEST), -1, -1):
-                run = tokens[end - length : end]
-                holding = {id for part in self._parts for id in part.passages_at(part.array.places(run)).tolist()}
-                if holding or not length:
-                    break
-            for passage in holding if length else ():
-                found[passage] = max(found.get(passage, 0), length)
+            start = max(start, end - LONGEST)
+            while start < end and not (holding := self._holding(tokens[start:end])):
+                start += 1
+            for passage in holding if start < end else ():
+                found[passage] = max(found.get(passage, 0), end - start)
         return found
+
+    def _holding(self, run: Sequence[int]) -> set[int]:
+        """The passages in which a run begins."""
+        return {id for part in self._parts for id in part.passages_at(part.array.places(run)).tolist()}
 
     def longest(self, context: Sequence[int], at_most: int) -> Continuation:
         """What stands after the longest end of the context, of `at_most` tokens, that any passage holds."""

@@ -21,7 +21,6 @@ from memapp.layers.parametric import network
 from memapp.layers.parametric.network import AdamW, Parameters, Shape
 from memapp.types import Vectors
 
-
 _STRETCH = 100
 """Tokens in a row that are held out together."""
 
@@ -175,7 +174,8 @@ def train(
             trainer.parameters()
             seconds = time.perf_counter() - began
             yield Told(progressed.step, steps, last, math.exp(min(loss, 50.0)), seconds)
-            if min(progressed.losses[-recipe.patience :]) > progressed.best_loss:
+            lately = progressed.losses[-recipe.patience :]
+            if len(lately) == recipe.patience and min(lately) > progressed.best_loss:
                 return
 
 

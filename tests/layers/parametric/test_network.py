@@ -118,6 +118,7 @@ def test_a_training_that_gets_no_better_ends_early() -> None:
     )
     patient = Recipe(width=64, batch=32, passes=40, rate=1e-2, checks=40)
     told = list(training.train(chance, patient, training.begin(chance, patient)))
+    assert patient.patience <= len(told)
     assert told[-1].step < told[-1].steps
 
 

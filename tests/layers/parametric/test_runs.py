@@ -55,7 +55,9 @@ def test_any_history_finds_what_lives(history: list[tuple[bool, list[int]]], con
 def test_a_run_goes_on_into_the_next_passage_of_its_document_only() -> None:
     runs = Runs()
     parts = [(1, 1, [1, 2]), (2, 1, [3, 4]), (3, 3, [5, 6])]
-    runs.add([Read(passage, document, tokens(values), np.empty((2, 0), np.uint8)) for passage, document, values in parts])
+    runs.add(
+        [Read(passage, document, tokens(values), np.empty((2, 0), np.uint8)) for passage, document, values in parts]
+    )
     over = runs.longest([1, 2], LONGEST)
     assert (over.length, over.tokens.tolist(), over.passages.tolist()) == (2, [3], [2])
     assert runs.longest([3, 4], LONGEST) == NOTHING
