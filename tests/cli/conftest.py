@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from memapp.cli import app
 from memapp.memory import Memory
-from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine
+from memapp.models.scripted import ScriptedEmbedder, ScriptedStates
 from memapp.types import Vectors
 
 
@@ -57,7 +57,7 @@ def call(
     opened = Memory.open
 
     def open_scripted(*arguments: Any, **options: Any) -> Memory:
-        engine = ScriptedEngine(lambda _: answers[-1])
+        engine = ScriptedStates(lambda _: answers[-1])
         return opened(*arguments, **options, embedder=embedder, engine=engine)
 
     monkeypatch.setattr(Memory, "open", open_scripted)
