@@ -37,7 +37,7 @@ def measure(
     for text in texts:
         ids = model.tokens(text)[0][: at_most - len(base)]
         bias = layer.mixture(mode)
-        for token, state, logits in walked(model, ids, outputs):
+        for token, state, logits in walked(ids, states_of(model, ids), outputs):
             base.append(float(log_softmax(logits)[token]))
             if bias is None:
                 mixed.append(base[-1])
@@ -49,15 +49,18 @@ def measure(
     return Measured(np.array(base, np.float32), np.array(mixed, np.float32))
 
 
-def walked(model: StateModel, ids: NDArray[np.int32], outputs: Vectors) -> Iterator[tuple[int, Vectors, Vectors]]:
-    """Each token with the hidden state before it and the logits that the model makes of that by its output matrix."""
-    for start in range(0, len(ids), WINDOW):
-        window = ids[start : start + WINDOW]
-        states = model.states(window.tolist())
-        for first in range(0, len(window), _BATCH):
-            logits = states[first : first + _BATCH] @ outputs.T
-            for row, token in enumerate(window[first : first + _BATCH].tolist()):
-                yield token, states[first + row], logits[row]
+def states_of(model: StateModel, ids: NDArray[np.int32]) -> Vectors:
+    """The hidden state before each of these tokens, read in windows: shape (len(ids), dimension)."""
+    windows = [model.states(ids[start : start + WINDOW].tolist()) for start in range(0, len(ids), WINDOW)]
+    return np.concatenate(windows) if windows else np.empty((0, model.states_identity.dimension), np.float32)
+
+
+def walked(ids: NDArray[np.int32], states: Vectors, outputs: Vectors) -> Iterator[tuple[int, Vectors, Vectors]]:
+    """Each token with the hidden state before it and the logits that the output matrix makes of that."""
+    for first in range(0, len(ids), _BATCH):
+        logits = states[first : first + _BATCH] @ outputs.T
+        for row, token in enumerate(ids[first : first + _BATCH].tolist()):
+            yield token, states[first + row], logits[row]
 
 
 def compare(before: Measured, after: Measured) -> Likelihood | None:

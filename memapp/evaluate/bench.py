@@ -27,6 +27,7 @@ _HOMES = {
     "hipporag": "memapp.evaluate.hipporag",
     "synonyms": "memapp.evaluate.synonyms",
     "parametric": "memapp.evaluate.parametric",
+    "parametric-keys": "memapp.evaluate.parametric_keys",
     "parametric-speed": "memapp.evaluate.parametric_speed",
     "parametric-qa": "memapp.evaluate.parametric_qa",
 }

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memapp import likelihood
+from memapp.layers.parametric.consolidated import Consolidated
 from memapp.layers.parametric.gate import MEMORIES, MODES, SIGNALS, Gate
+from memapp.layers.parametric.keys import Neighbours
 from memapp.layers.parametric.layer import ParametricLayer
-from memapp.layers.parametric.mixture import Mixture
+from memapp.layers.parametric.mixture import Mixture, Searched
+from memapp.layers.parametric.runs import Runs
 from memapp.protocols import StateModel
 from memapp.types import Vectors
 
@@ -32,6 +37,29 @@ class Asked:
     """Shape (n, signals)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Memories put together by hand; see `memapp.layers.parametric.mixture.Memories`."""
+
+    keys: Searched
+    runs: Runs
+    network: Consolidated | None
+    lock: Any = field(default_factory=threading.RLock)
+
+
+class _Ahead:
+    """Keys that were searched for all states of a text at once, which is faster, and are handed out one by one."""
+
+    def __init__(self, found: Neighbours) -> None:
+        self._found = found
+        self._at = 0
+
+    def search(self, states: Vectors) -> Neighbours:
+        here = slice(self._at, self._at + len(states))
+        self._at += len(states)
+        return Neighbours(self._found.distances[here], self._found.tokens[here], self._found.passages[here])
+
+
 def ask(
     kind: str, texts: Sequence[NDArray[np.int32]], layer: ParametricLayer, model: StateModel, halves: bool = False
 ) -> Asked:
@@ -41,8 +69,10 @@ def ask(
     flat = Gate({mode: np.zeros((len(asked), len(SIGNALS)), np.float32) for mode, asked in MODES.items()})
     outputs = model.outputs()
     for ids in texts:
-        mixture = Mixture(layer, flat, "both")
-        for at, (token, state, logits) in enumerate(likelihood.walked(model, ids, outputs)):
+        states = likelihood.states_of(model, ids)
+        held = Held(_Ahead(layer.keys.search(states)), layer.runs, layer.network)
+        mixture = Mixture(held, flat, "both")
+        for at, (token, state, logits) in enumerate(likelihood.walked(ids, states, outputs)):
             mixture.mix(state, logits)
             step = mixture.step
             assert step is not None

@@ -172,8 +172,8 @@ def _report(results: list[Result], unrelated: str) -> Report:
     )
     figures = {"mean": means, "worst": harms, "repeated": totals, "texts": [_plain(one) for one in results]}
     notes = (
-        "Perplexity of the last 5,000 tokens of each text, windows of 512 tokens, beside the model's own. A fixed share "
-        "is chosen in hindsight; knn (with the suffix array), mlp and both are as in answers, with the shipped gate, "
+        "Perplexity of the last 5,000 tokens of each text, in windows of 512, beside the model's own. A fixed share is "
+        "chosen in hindsight; knn (with the suffix array), mlp and both are as in answers, with the shipped gate, "
         f"also on {unrelated}. Repeated: sentences given by their first half. Seconds: reading and learning.",
     )
     return Report("parametric memory", columns, tuple(rows), figures, notes)

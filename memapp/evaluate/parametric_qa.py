@@ -77,8 +77,8 @@ def _report(name: str, values: Values, questions: int) -> Report:
             rows.append(tuple(row))
     columns = ("passages", "memory", "log-probability", "change [95 %]", "F1", "change [95 %]")
     notes = (
-        f"{questions} questions. Log-probability of the gold answer, in nats a token, teacher-forced after the prompt; F1 "
-        f"of what the model writes, {_SHORT} tokens at most.",
+        f"{questions} questions. Log-probability of the gold answer, in nats a token, teacher-forced after the prompt; "
+        f"F1 of what the model writes, {_SHORT} tokens at most.",
     )
     figures = {" / ".join(key): metrics.interval(each).mean for key, each in values.items()}
     return Report(f"parametric memory, answers: {name}", columns, tuple(rows), figures, notes)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from memapp.evaluate import workspace
+from memapp.evaluate.mixed import Held
 from memapp.evaluate.report import Cell, Report
 from memapp.evaluate.texts import parts
-from memapp.layers.parametric.consolidated import Consolidated
 from memapp.layers.parametric.gate import shipped_gate
 from memapp.layers.parametric.keys import KeyIndex
 from memapp.layers.parametric.layer import ParametricLayer
@@ -28,16 +26,6 @@ from memapp.types import Message, Piece, Sampling, Vectors
 
 _PROMPT = (Message("user", "Tell a story about a ship that is late, and about those who wait for it on the pier."),)
 _BATCH = 128
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """Memories of a size of their own; see `memapp.layers.parametric.mixture.Memories`."""
-
-    keys: KeyIndex
-    runs: Runs
-    network: Consolidated | None
-    lock: Any = field(default_factory=threading.RLock)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +54,9 @@ def run(arguments: argparse.Namespace) -> Report:
         workspace.note("Writing.")
         held = {
             "off": None,
-            "knn": _Held(lists, layer.runs, None),
-            "mlp": _Held(KeyIndex(_coding(layer)), Runs(), layer.network),
-            "both": _Held(lists, layer.runs, layer.network),
+            "knn": Held(lists, layer.runs, None),
+            "mlp": Held(KeyIndex(_coding(layer)), Runs(), layer.network),
+            "both": Held(lists, layer.runs, layer.network),
         }
         speeds = {mode: 0.0 for mode in held}
         for _ in range(arguments.repeats):
@@ -126,7 +114,7 @@ def _timed(ask: Callable[[Vectors], object], portions: list[Vectors]) -> float:
     return time.perf_counter() - began
 
 
-def _speed(engine: LlamaEngine, held: _Held | None, mode: str, tokens: int) -> float:
+def _speed(engine: LlamaEngine, held: Held | None, mode: str, tokens: int) -> float:
     """Tokens a second, the prompt not counted."""
     bias = None if held is None else Mixture(held, shipped_gate(), mode)
     written, began = 0, 0.0

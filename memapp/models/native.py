@@ -162,6 +162,7 @@ class Model:
         self._vocab = self._lib.llama_model_get_vocab(self._model)
         self.vocabulary = int(self._lib.llama_vocab_n_tokens(self._vocab))
         self.trained_context = int(self._lib.llama_model_n_ctx_train(self._model))
+        self.layers = int(self._lib.llama_model_n_layer(self._model))
         self.dimension = int(self._lib.llama_model_n_embd(self._model))
         self.adds_bos = bool(self._lib.llama_vocab_get_add_bos(self._vocab))
         self.bos = int(self._lib.llama_vocab_bos(self._vocab))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memapp.layers.parametric.consolidated import Consolidated
 from memapp.layers.parametric.gate import MODES, SIGNALS, Gate, Record
-from memapp.layers.parametric.keys import KeyIndex, Neighbours
+from memapp.layers.parametric.keys import Neighbours
 from memapp.layers.parametric.network import log_softmax
 from memapp.layers.parametric.runs import NOTHING, Continuation, Runs
 from memapp.layers.parametric.suffix import LONGEST
@@ -26,6 +26,14 @@ from memapp.types import Vectors
 TEMPERATURE = 0.0055
 """Of the softmax over distances to neighbours, in mean squared spreads of a component."""
 _TINY = 1e-30
+
+
+class Searched(Protocol):
+    """Tokens by hidden state; see `memapp.layers.parametric.keys.KeyIndex`."""
+
+    def search(self, states: Vectors) -> Neighbours:
+        """The nearest keys of each state."""
+        ...
 
 
 class Memories(Protocol):
@@ -37,7 +45,7 @@ class Memories(Protocol):
         ...
 
     @property
-    def keys(self) -> KeyIndex:
+    def keys(self) -> Searched:
         """Tokens by hidden state."""
         ...
 
