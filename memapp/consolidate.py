@@ -20,7 +20,9 @@ from memapp import device
 from memapp.errors import TrainingFailed, UsageError
 from memapp.layers.parametric import training
 from memapp.layers.parametric.consolidated import Consolidated
+from memapp.layers.parametric.keys import KeyIndex
 from memapp.layers.parametric.layer import ParametricLayer
+from memapp.layers.parametric.mixture import TEMPERATURE
 from memapp.layers.parametric.training import Corpus, Progressed, Recipe
 from memapp.protocols import StateModel
 from memapp.store import content, derived, states
@@ -128,7 +130,7 @@ def learn(
     if held is None or not any(len(one.tokens) for one in found):
         raise UsageError("The chat model has read nothing that a network could learn.", "Ingest something first.")
     states.require(held, identity.sha256, identity.name)
-    corpus = _corpus(found, held, model)
+    corpus = _corpus(found, held, model, recipe)
     stamp = Stamp(position, store.mark(position), identity.sha256, "network")
     path = layer.path.with_name(CHECKPOINT)
     progressed = _resumed(path, stamp, recipe) or training.begin(corpus, recipe)
@@ -161,7 +163,7 @@ def _adopt(
         )
 
 
-def _corpus(found: list[Read], coding: Coding, model: StateModel) -> Corpus:
+def _corpus(found: list[Read], coding: Coding, model: StateModel, recipe: Recipe) -> Corpus:
     codes = np.concatenate([one.codes for one in found])
     tokens = np.concatenate([one.tokens for one in found])
     vocabulary = np.unique(tokens).astype(np.int32)
@@ -169,7 +171,29 @@ def _corpus(found: list[Read], coding: Coding, model: StateModel) -> Corpus:
     def states_at(places: NDArray[np.int64]) -> Vectors:
         return coding.decode(codes[places])
 
-    return Corpus(states_at, codes.shape[1], tokens, vocabulary, model.outputs(vocabulary))
+    neighbours = teach(found, coding, vocabulary) if recipe.divergence else None
+    return Corpus(states_at, codes.shape[1], tokens, vocabulary, model.outputs(vocabulary), neighbours)
+
+
+def teach(
+    found: list[Read], coding: Coding, vocabulary: NDArray[np.int32], k: int = 32
+) -> tuple[NDArray[np.int32], Vectors]:
+    """What the k nearest other occurrences say of each token: places in the vocabulary and probabilities, (n, k)."""
+    index = KeyIndex(coding, "ivf")
+    index.add(found)
+    places, weights = [], []
+    for one in found:
+        near = index.search(coding.decode(one.codes), k + 1)
+        # The first is the token itself, as in MLP Memory.
+        distances, tokens = near.distances[:, 1:], near.tokens[:, 1:]
+        close = np.exp(-(distances - distances[:, :1]) / TEMPERATURE, where=tokens >= 0, out=np.zeros_like(distances))
+        weights.append(close / np.maximum(close.sum(axis=1, keepdims=True), 1e-9))
+        places.append(np.searchsorted(vocabulary, np.maximum(tokens, vocabulary[0])))
+    width = min(each.shape[1] for each in weights)
+    return (
+        np.concatenate([each[:, :width] for each in places]).astype(np.int32),
+        np.concatenate([each[:, :width] for each in weights]).astype(np.float32),
+    )
 
 
 def _resumed(path: Path, stamp: Stamp, recipe: Recipe) -> Progressed | None:

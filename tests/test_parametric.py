@@ -13,8 +13,7 @@ import pytest
 
 from memapp import consolidate
 from memapp.errors import ModelError, StatesMismatch, TrainingFailed, UsageError
-from memapp.layers.parametric import training
-from memapp.layers.parametric.layer import FILE
+from memapp.layers.parametric import keys, training
 from memapp.layers.parametric.training import Recipe
 from memapp.memory import Memory
 from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine, ScriptedStates
@@ -163,6 +162,45 @@ def test_forgetting_removes_the_tokens_and_takes_the_network_out_of_use(opened: 
     assert memory.parametric().network is not None
 
 
+def test_a_forget_without_the_model_leaves_a_network_that_knew_nothing_of_it(opened: Open) -> None:
+    memory = opened("off")
+    memory.add(STORY, id="story")
+    memory.consolidate()
+    path = memory.parametric().path
+    memory.add(SECRET, id="secret")
+    memory.close()
+    other = opened("off")
+    other.forget("secret")
+    assert path.exists()
+    assert opened().parametric().network is not None
+    opened("off").forget("story")
+    assert not path.exists()
+    assert not path.with_suffix(".json").exists()
+
+
+def test_many_tokens_are_found_again_without_being_sorted_anew(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "LISTS_FROM", 500)
+    monkeypatch.setattr(keys, "_TRAIN_PER_LIST", 8)
+    memory = opened()
+    memory.add(STORY, id="story")
+    memory.add(SECRET, id="secret")
+    assert memory.parametric().keys.kind == "ivf"
+    states_ = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)
+    before = memory.parametric().keys.search(states_, 4)
+    memory.close()
+    monkeypatch.setattr(keys.KeyIndex, "_to_lists", lambda *_: pytest.fail("sorted anew"))
+    again = opened()
+    np.testing.assert_array_equal(again.parametric().keys.search(states_, 4).tokens, before.tokens)
+    assert len(again.parametric().keys) == len(STORY.split()) + len(SECRET.split())
+    ids = ScriptedStates().tokens(SECRET)[0].tolist()
+    (secret,) = [passage.id for passage in again.passages("secret")][:1]
+    assert again.parametric().runs.shared(ids)[secret] == len(ids)
+    again.add("One more note that came later.", id="later")
+    again.forget("secret")
+    assert not set(again.parametric().keys.search(states_, 9999).passages.ravel().tolist()) & {secret}
+    assert all(check.ok for check in again.verify())
+
+
 def test_a_stale_network_stays_for_those_who_want_it(opened: Open) -> None:
     memory = opened(keep_stale=True)
     memory.add(STORY, id="story")
@@ -297,4 +335,3 @@ def test_a_loss_that_is_no_number_leaves_the_network_that_was_there(
         memory.consolidate()
     assert memory.parametric().network is not None
     assert memory.parametric().path.read_bytes() == before
-    assert FILE in memory.parametric().path.name

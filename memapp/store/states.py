@@ -16,9 +16,11 @@ from memapp.errors import StatesMismatch
 from memapp.store.content import joined
 from memapp.store.derived import Stamp
 from memapp.store.log import Store, living, log_known
-from memapp.store.schema import documents, facts, passages, states
+from memapp.store.schema import changes, documents, facts, passages, states
 from memapp.types import Vectors
 
+NETWORK = "parametric.safetensors"
+"""The file of a namespace's network, among what layers derived."""
 _STRETCH = 500
 
 
@@ -209,6 +211,32 @@ def learned(store: Store) -> Stamp | None:
     with store.database.reading() as connection:
         value = connection.execute(sa.select(facts.c.value).where(facts.c.name == _learned(store.number()))).scalar()
     return Stamp(**json.loads(value)) if value else None
+
+
+def outdated(connection: sa.Connection, number: int, stamp: Stamp) -> bool:
+    """Whether something that a network made from this had learned was forgotten since."""
+    came = sa.select(changes.c.first).where(
+        changes.c.namespace == number, changes.c.kind == "insert", changes.c.position <= stamp.position
+    )
+    gone = sa.select(changes.c.first).where(
+        changes.c.namespace == number,
+        changes.c.kind == "forget",
+        changes.c.position > stamp.position,
+        changes.c.first.in_(came),
+    )
+    return connection.execute(gone.limit(1)).first() is not None
+
+
+def is_outdated(store: Store, stamp: Stamp) -> bool:
+    """`outdated`, of this namespace."""
+    with store.database.reading() as connection:
+        return outdated(connection, store.number(), stamp)
+
+
+def network_to_keep(connection: sa.Connection, number: int) -> bool:
+    """Whether the network of this namespace has learned nothing that was forgotten since."""
+    value = connection.execute(sa.select(facts.c.value).where(facts.c.name == _learned(number))).scalar()
+    return value is not None and not outdated(connection, number, Stamp(**json.loads(value)))
 
 
 def _learned(number: int) -> str:

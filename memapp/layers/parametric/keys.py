@@ -6,7 +6,7 @@ the component's own spread, and FAISS compares the codes as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,41 @@ class KeyIndex:
     def size(self) -> int:
         """Bytes in memory."""
         return int(len(self._tokens) * (self._coding.spread.size + 8 + 4 + 8))
+
+    def to_bytes(self) -> bytes:
+        """A safetensors file; making inverted lists anew takes as long as reading many files."""
+        import faiss
+        from safetensors.numpy import save
+
+        index = faiss.serialize_index(self._index)
+        arrays = {"index": index, "tokens": self._tokens, "passages": self._passages}
+        return bytes(save({**arrays, "counts": np.array([self._alive, self._trained_on], np.int64)}))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, coding: Coding, kind: str) -> KeyIndex:
+        """What `to_bytes` wrote of inverted lists. Raises ValueError for another file."""
+        import faiss
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            arrays = load(data)
+            made = cls(coding, kind)
+            made._index, made.kind = faiss.deserialize_index(arrays["index"]), "ivf"
+            made._tokens, made._passages = arrays["tokens"], arrays["passages"]
+            made._alive, made._trained_on = arrays["counts"].tolist()
+        except (SafetensorError, KeyError, RuntimeError) as error:
+            raise ValueError(f"it holds no keys: {error}") from error
+        if made._index.ntotal != made._alive or made._index.d != len(coding.spread):
+            raise ValueError("it holds other keys")
+        return made
+
+    def passages(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
+        """The living passages and their tokens, in the order in which they came."""
+        starts = np.flatnonzero(np.diff(self._passages, prepend=-2))
+        for start, end in zip(starts, [*starts[1:], len(self._passages)], strict=True):
+            if self._passages[start] >= 0:
+                yield int(self._passages[start]), self._tokens[start:end]
 
     def add(self, read: Sequence[Read]) -> None:
         """Appends the tokens of passages that are not there yet."""

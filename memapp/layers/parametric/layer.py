@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -21,10 +22,9 @@ from memapp.settings import Settings
 from memapp.store import derived, states
 from memapp.store.derived import Stamp
 from memapp.store.log import Store, living
-from memapp.store.states import Coding
+from memapp.store.states import Coding, Read
 from memapp.types import Change, LayerStats, Query, Score, Vectors
 
-FILE = "parametric.safetensors"
 _RECALLED_FROM = 3
 """Tokens of a question that must stand together in a passage to recall it."""
 
@@ -60,6 +60,10 @@ class ParametricLayer:
         self._runs = Runs()
         self._read: set[int] = set()
         self._cursor = 0
+        self._saved = 0
+        """The cursor at which the keys were last saved."""
+        self._unsaved = 0
+        """Tokens that came since."""
         self._network: Consolidated | None = None
         self._learned: Stamp | None = None
         """What the network was made from."""
@@ -84,8 +88,9 @@ class ParametricLayer:
                 return
             gone = [(change.first, change.last) for change in fresh if change.kind == "forget"]
             if gone:
+                derived.remove(self._keys_path)
                 self._remove([id for first, last in gone for id in range(first, last + 1)])
-                self._outdate(gone)
+                self._outdate()
             self._add([(change.first, change.last) for change in fresh if change.kind == "read"])
             self._cursor = fresh[-1].position
 
@@ -105,8 +110,10 @@ class ParametricLayer:
             self._load()
 
     def save(self) -> None:
-        """Writes the network again if a forgetting took its file and the settings keep a stale one."""
+        """Writes the network again if a forgetting took its file and the settings keep a stale one; and keys in
+        inverted lists, when they have changed by a twentieth."""
         with self._lock:
+            self._save_keys()
             if self._network is not None and self._learned is not None and not self.path.exists():
                 derived.write(self.path, self._network.to_bytes(), self._learned)
 
@@ -179,11 +186,47 @@ class ParametricLayer:
     @property
     def path(self) -> Path:
         """The network's file."""
-        return self._store.database.derived(self._store.number()) / FILE
+        return self._store.database.derived(self._store.number()) / states.NETWORK
 
     # Inside
 
+    def _save_keys(self) -> None:
+        if self._keys is None or self._keys.kind != "ivf" or self._cursor == self._saved:
+            return
+        if self._keys_path.exists() and self._unsaved < len(self._keys) // 20:
+            return
+        stamp = Stamp(self._cursor, self._store.mark(self._cursor), self._identity.sha256, "keys")
+        if derived.write(self._keys_path, self._keys.to_bytes(), stamp):
+            self._saved, self._unsaved = self._cursor, 0
+
+    def _saved_keys(self, coding: Coding, changes: Sequence[Change]) -> bool:
+        """Takes over the file of keys, if there is one and it belongs to this log."""
+        kind = self._settings.parametric_index
+        loaded = derived.read(self._keys_path, lambda data: KeyIndex.from_bytes(data, coding, kind))
+        if loaded is None:
+            return False
+        keys, stamp = loaded
+        if stamp.identity != self._identity.sha256 or stamp.mark != self._store.mark(stamp.position):
+            derived.remove(self._keys_path)
+            return False
+        documents = sorted(living(change for change in changes if change.position <= stamp.position))
+        empty = np.empty((0, len(coding.spread)), np.uint8)
+        self._keys, self._cursor, self._saved = keys, stamp.position, stamp.position
+        found = [
+            Read(passage, documents[bisect.bisect_right(documents, passage) - 1], tokens, empty)
+            for passage, tokens in keys.passages()
+        ]
+        self._runs.add(found)
+        self._read = {one.passage for one in found}
+        return True
+
+    @property
+    def _keys_path(self) -> Path:
+        return self.path.with_name("keys.safetensors")
+
     def _forget_everything(self) -> None:
+        self._saved = self._unsaved = 0
+        derived.remove(self._keys_path)
         self._coding, self._keys, self._runs, self._read, self._cursor = None, None, Runs(), set(), 0
         self._network, self._learned, self.stale = None, None, False
 
@@ -196,10 +239,11 @@ class ParametricLayer:
         states.require(held, self._identity.sha256, self._identity.name)
         changes = self._store.changes()
         self._coding = held
-        self._keys = KeyIndex(held, self._settings.parametric_index)
-        self._add(list(living(changes).items()))
-        self._cursor = changes[-1].position if changes else 0
-        self._load_network(changes)
+        if not self._saved_keys(held, changes):
+            self._keys = KeyIndex(held, self._settings.parametric_index)
+            self._add(list(living(changes).items()))
+            self._cursor = changes[-1].position if changes else 0
+        self._load_network()
 
     def _add(self, ranges: Sequence[tuple[int, int]]) -> None:
         if self._keys is None or self._coding is None or not ranges:
@@ -208,6 +252,7 @@ class ParametricLayer:
         self._remove([one.passage for one in found if one.passage in self._read])
         found = [one for one in found if len(one.tokens)]
         self._keys.add(found)
+        self._unsaved += sum(len(one.tokens) for one in found)
         self._runs.add(found)
         self._read.update(one.passage for one in found)
 
@@ -218,26 +263,20 @@ class ParametricLayer:
             self._runs.remove(gone)
             self._read -= gone
 
-    def _outdate(self, gone: Sequence[tuple[int, int]]) -> None:
-        """Takes the network out of use when it learned one of these passages."""
-        if self._learned is None:
-            return
-        learned = {
-            c.first for c in self._store.changes() if c.kind == "insert" and c.position <= self._learned.position
-        }
-        if learned.isdisjoint(first for first, _ in gone):
+    def _outdate(self) -> None:
+        """Takes the network out of use when something that it learned was forgotten."""
+        if self._learned is None or not states.is_outdated(self._store, self._learned):
             return
         self.stale = True
         if not self._settings.keep_stale:
             self._network = None
             derived.remove(self.path)
 
-    def _load_network(self, changes: Sequence[Change]) -> None:
+    def _load_network(self) -> None:
         loaded = derived.read(self.path, lambda data: consolidated.from_bytes(data, self._outputs))
         self._learned = states.learned(self._store)
         if loaded is not None and loaded[1] == self._learned and loaded[1].identity == self._identity.sha256:
             self._network = loaded[0]
         elif loaded is not None:
             derived.remove(self.path)
-        position = self._learned.position if self._learned else 0
-        self._outdate([(c.first, c.last) for c in changes if c.kind == "forget" and c.position > position])
+        self._outdate()

@@ -34,7 +34,7 @@ class Recipe:
     passes: int = 1
     batch: int = 128
     rate: float = 1e-3
-    divergence: float = 0.0
+    divergence: float = 0.3
     """The share of the divergence from the neighbours in the loss; the rest is cross-entropy."""
     held_out: float = 0.02
     most_held_out: int = 2000
