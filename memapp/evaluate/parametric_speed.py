@@ -43,8 +43,11 @@ def run(arguments: argparse.Namespace) -> Report:
         memory = make()
         workspace.note("Reading and learning.")
         part = parts(arguments.text, engine, arguments.remember)
+        began = time.perf_counter()
         memory.add(part.remembered, id=part.name)
+        reading = time.perf_counter() - began
         memory.consolidate()
+        seconds = {"reading": reading, "learning": time.perf_counter() - began - reading}
         layer = memory.parametric()
         workspace.note("Making many keys.")
         exact, lists = (_many(layer, memory.recall_with().store, arguments.keys, kind) for kind in ("exact", "ivf"))
@@ -62,7 +65,7 @@ def run(arguments: argparse.Namespace) -> Report:
         for _ in range(arguments.repeats):
             for mode, each in held.items():
                 speeds[mode] = max(speeds[mode], _speed(engine, each, mode, arguments.answer))
-    return _report(looks, speeds, len(exact))
+    return _report(looks, speeds, len(exact), seconds, part.tokens)
 
 
 def _coding(layer: ParametricLayer) -> states.Coding:
@@ -125,8 +128,13 @@ def _speed(engine: LlamaEngine, held: Held | None, mode: str, tokens: int) -> fl
     return (written - 1) / (time.perf_counter() - began)
 
 
-def _report(looks: dict[str, tuple[float, float]], speeds: dict[str, float], keys: int) -> Report:
-    rows: list[tuple[Cell, ...]] = []
+def _report(
+    looks: dict[str, tuple[float, float]], speeds: dict[str, float], keys: int, seconds: dict[str, float], tokens: int
+) -> Report:
+    rows: list[tuple[Cell, ...]] = [
+        (f"{what} {tokens:,} tokens", f"{each:.0f} s", f"{tokens / each:,.0f} tokens/s", "", "")
+        for what, each in seconds.items()
+    ]
     fastest = looks["network"]
     for name, (alone, together) in looks.items():
         rows.append(
@@ -144,6 +152,6 @@ def _report(looks: dict[str, tuple[float, float]], speeds: dict[str, float], key
         f"{keys:,} keys; writing with knn and both looks them up in inverted lists. Ratio: of looks, times the "
         "network's; of writing, share of the speed without memory.",
     )
-    figures = {"keys": keys, "looks_ms": looks, "tokens_per_second": speeds}
+    figures = {"keys": keys, "looks_ms": looks, "tokens_per_second": speeds, "seconds": seconds}
     columns = ("what", "one at a time", f"{_BATCH} together", "ratio", "ratio together")
     return Report("parametric memory, speed", columns, tuple(rows), figures, notes)
