@@ -68,7 +68,7 @@ class KeyIndex:
         from safetensors.numpy import save
 
         index = faiss.serialize_index(self._index)
-        arrays = {"index": index, "tokens": self._tokens, "passages": self._passages}
+        arrays: dict[str, NDArray[Any]] = {"index": index, "tokens": self._tokens, "passages": self._passages}
         return bytes(save({**arrays, "counts": np.array([self._alive, self._trained_on], np.int64)}))
 
     @classmethod
