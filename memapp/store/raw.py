@@ -45,9 +45,14 @@ def leave(key: Key) -> None:
 
 def head(path: Path, size: int) -> bytes:
     """The first bytes of a file."""
+    return stretch(path, 0, size)
+
+
+def stretch(path: Path, offset: int, size: int) -> bytes:
+    """Some bytes from the middle of a file."""
     file, ours = _open(path)
     try:
-        return _read(file, 0, size)
+        return _read(file, offset, size)
     finally:
         if ours:
             file.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memapp.memory import Memory
-from memapp.store import debt, erase, fulltext
+from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine
+from memapp.store import debt, erase, fulltext, raw
 from memapp.store.engine import Database
 from memapp.store.log import Store
 from memapp.types import Answer, Citation, Document
@@ -173,6 +175,7 @@ def test_a_reader_of_an_older_state_delays_it_and_no_writer_waits(memory: Memory
 _OPEN_AND_CLOSE = """
 import sys
 from memapp.memory import Memory
+from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine
 with Memory.open(sys.argv[1]) as memory:
     print(len(memory.documents()))
 """
@@ -271,3 +274,17 @@ def remade(database: Database) -> bool:
         return (
             int(connection.exec_driver_sql("SELECT length(block) FROM fulltext_1_data WHERE id = 10").scalar_one()) < 60
         )
+
+
+def test_definitions_of_many_tables_are_no_leftovers(path: Path) -> None:
+    """VACUUM leaves copies of them between rows once they fill more than a page, and would be called for ever."""
+    for namespace in map(str, range(12)):
+        with Memory.open(path, namespace=namespace, embedder=ScriptedEmbedder(), engine=ScriptedEngine([])) as memory:
+            memory.add(f"A note of namespace {namespace}.", id="note")
+    connection = sqlite3.connect(path)
+    connection.execute("VACUUM")
+    connection.close()
+    size = int.from_bytes(raw.head(path, 18)[16:], "big")
+    pages = [raw.stretch(path, at, size) for at in range(0, path.stat().st_size, size)]
+    assert any(erase._CONTENT.search(erase._between(page, 0)) for page in pages[1:])
+    assert erase.leftovers(path) == 0
