@@ -6,9 +6,9 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from memapp.answer import cite, confidence, prompt, quote
-from memapp.layers.parametric.mixture import Mixture
 from memapp.protocols import Engine
 from memapp.search import Clock, Recall, search
 from memapp.settings import Settings
@@ -31,6 +31,9 @@ from memapp.types import (
     Tokens,
     Turn,
 )
+
+if TYPE_CHECKING:
+    from memapp.layers.parametric.mixture import Mixture
 
 Passages = Callable[[Sequence[int]], Mapping[int, Passage]]
 _GO_ON = "Go on with the text that you began."
