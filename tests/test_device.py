@@ -43,7 +43,14 @@ def test_an_unknown_processor_is_no_error() -> None:
 
 def test_this_machine_can_be_described() -> None:
     rows = device.report()
-    assert [row[0] for row in rows] == ["processor", "model threads", "layers on GPU", "embedder", "vector search"]
+    assert [row[0] for row in rows] == [
+        "processor",
+        "model threads",
+        "layers on GPU",
+        "embedder",
+        "vector search",
+        "training",
+    ]
     assert all(all(row) for row in rows)
 
 
