@@ -108,5 +108,6 @@ async def test_the_default_models_answer_in_the_chat(open_chat: Any, tmp_path: P
             entry = chat.chat._conversation.exchanges[-1].entry
             assert entry.answer.strip()
             assert any(source.document == "light" for source in entry.sources)
+            await chat.until(lambda: chat.chat._status.tokens.context, "for the meter")
             assert chat.chat._status.tokens.context == memory.engine.context_tokens
             chat.assert_harmless()
