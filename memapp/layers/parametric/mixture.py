@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from memapp.layers.parametric.consolidated import Consolidated
 from memapp.layers.parametric.gate import MODES, SIGNALS, Gate, Record
 from memapp.layers.parametric.keys import Neighbours
-from memapp.layers.parametric.network import log_softmax
+from memapp.layers.parametric.network import log_softmax, one_thread
 from memapp.layers.parametric.runs import NOTHING, Continuation, Runs
 from memapp.layers.parametric.suffix import LONGEST
 from memapp.types import Vectors
@@ -169,7 +169,8 @@ class Mixture:
             said["ngram"] = _of_continuation(continuation)
         network = self._memories.network
         if "mlp" in self.asked and network is not None:
-            logits = network.logits(state[None])[0]
+            with one_thread():
+                logits = network.logits(state[None])[0]
             # The network shares out what the model leaves to the words of the corpus.
             mass = base[network.vocabulary].sum()
             said["mlp"] = Said(network.vocabulary, np.exp(log_softmax(logits)) * mass, 1.0)

@@ -7,8 +7,11 @@ blocks begin as the identity, so that an untrained memory says what the model sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +87,20 @@ def backward(parameters: Mapping[str, Vectors], trace: Trace, slope: Vectors) ->
         inward = np.mean(of_normal * normal, axis=1, keepdims=True)
         slope = slope + scale * (of_normal - normal * inward)
     return found
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Products on one thread: those that wait for the next one spin, and all but stop the model that writes between."""
+    with _products().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _products() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def log_softmax(logits: Vectors) -> Vectors:
