@@ -24,14 +24,13 @@ from memapp.layers.parametric.keys import KeyIndex
 from memapp.layers.parametric.layer import ParametricLayer
 from memapp.layers.parametric.mixture import TEMPERATURE
 from memapp.layers.parametric.training import Corpus, Progressed, Recipe
-from memapp.protocols import StateModel
+from memapp.protocols import WINDOW, StateModel
 from memapp.store import content, derived, states
 from memapp.store.derived import Stamp
 from memapp.store.log import Store
 from memapp.store.states import Coding, Read
 from memapp.types import LearnReport, Progress, ReadReport, Vectors
 
-WINDOW = 512
 _COMMIT_TOKENS = 4096
 """What is read between two commits, about."""
 _CHECKPOINT_SECONDS = 20.0

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from memapp.layers.parametric.layer import ParametricLayer
 from memapp.layers.parametric.network import log_softmax
-from memapp.protocols import StateModel
+from memapp.protocols import WINDOW, StateModel
 from memapp.types import Likelihood, Vectors
 
-WINDOW = 512
 _BATCH = 128
 
 

@@ -98,6 +98,11 @@ class StatesIdentity:
     dimension: int
 
 
+WINDOW = 512
+"""Tokens that a state model reads together. A token sees those before it in its window, so its state does not depend on
+what else is remembered."""
+
+
 @runtime_checkable
 class StateModel(Protocol):
     """A language model that shows what it makes of a text, token by token. Safe to call from several threads."""
@@ -112,7 +117,7 @@ class StateModel(Protocol):
         ...
 
     def states(self, ids: Sequence[int]) -> Vectors:
-        """The hidden state before each of these tokens, of at most 512, read on their own: float32, shape
+        """The hidden state before each of these tokens, of at most WINDOW, read on their own: float32, shape
         (len(ids), dimension). Times `outputs` it gives the logits of the token. Raises ModelError where a model does
         not show it."""
         ...

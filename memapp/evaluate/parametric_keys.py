@@ -21,6 +21,7 @@ from memapp.models.catalog import Catalog
 from memapp.models.native import Context, Model, Options
 from memapp.models.opening import placed
 from memapp.models.tap import FINAL
+from memapp.protocols import WINDOW
 from memapp.store.states import Coding, Read
 from memapp.types import Vectors
 
@@ -64,8 +65,8 @@ def run(arguments: argparse.Namespace) -> Report:
 
 
 def _windows(reader: Context, ids: NDArray[np.int32]) -> Vectors:
-    starts = range(0, len(ids), states.WINDOW)
-    return np.concatenate([states.states(reader, ids[at : at + states.WINDOW].tolist()) for at in starts])
+    starts = range(0, len(ids), WINDOW)
+    return np.concatenate([states.states(reader, ids[at : at + WINDOW].tolist()) for at in starts])
 
 
 def _base(queries: Vectors, asked: NDArray[np.int32], outputs: Vectors) -> Vectors:
@@ -78,7 +79,7 @@ def _base(queries: Vectors, asked: NDArray[np.int32], outputs: Vectors) -> Vecto
 
 def _said(keys: Vectors, remembered: NDArray[np.int32], queries: Vectors, asked: NDArray[np.int32]) -> Vectors:
     """The probability that the neighbours give to each token that came."""
-    spread = np.sqrt(np.mean(keys[: states.WINDOW] ** 2, axis=0)) * 4.5
+    spread = np.sqrt(np.mean(keys[:WINDOW] ** 2, axis=0)) * 4.5
     coding = Coding("", "", np.asarray(np.maximum(spread, 1e-6), np.float32))
     index = KeyIndex(coding, "exact")
     index.add([Read(1, 1, remembered, coding.encode(keys))])

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from memapp.errors import ModelError
 from memapp.models.reading import TEXT
 from memapp.models.tap import FINAL, Tap
+from memapp.protocols import WINDOW
 
 if TYPE_CHECKING:
     from memapp.models.native import Context, Model, Options
     from memapp.types import Vectors
 
-WINDOW = 512
-"""Tokens that are read together. A token sees those before it in its window, so its state does not depend on what else
-is remembered."""
 _SPREADS = 4.5
 """Standard deviations that a component's code reaches to."""
 _OUTPUTS = ("output.weight", "token_embd.weight")
