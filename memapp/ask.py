@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from memapp.answer import cite, confidence, prompt, quote
-from memapp.protocols import Engine
+from memapp.answer import cite, confidence, prompt, quote, reading
+from memapp.protocols import Engine, Taught
 from memapp.search import Clock, Recall, search
 from memapp.settings import Settings
 from memapp.store import content
@@ -61,10 +61,16 @@ def stream(
     settings = recall.settings
     read = prompt.worth_reading(found.hits, settings.focus)
     room = engine.context_tokens - settings.answer_tokens
-    made = prompt.build(question, read, list(history)[-_TURNS:], room, engine.count)
-    # A small model has said what it has to say in its first paragraph.
-    stop = () if settings.trust_model else ("\n\n",)
-    sampling = _sampling(settings, settings.answer_tokens, stop)
+    reader = _reader(engine, settings)
+    if reader is not None:
+        engine, made = reader, prompt.build(found.question, read, (), room, engine.count, reading.form)
+        # Its words are those that the passages have: they are not to be varied.
+        sampling = Sampling(settings.answer_tokens, stop=("\n",))
+    else:
+        made = prompt.build(question, read, list(history)[-_TURNS:], room, engine.count)
+        # A small model has said what it has to say in its first paragraph.
+        stop = () if settings.trust_model else ("\n\n",)
+        sampling = _sampling(settings, settings.answer_tokens, stop)
     clock.lap("prompt")
     draft = _Draft(question)
     pieces = engine.stream(made.messages, sampling, cancel, bias)
@@ -78,7 +84,7 @@ def stream(
         if draft.repeats(piece):
             break
     clock.lap("generate")
-    answer = _judged(recall, found, draft, made)
+    answer = (_told if reader else _judged)(recall, found, draft, made)
     clock.lap("cite")
     yield from answer.citations
     timing = {**found.timing_ms, **clock.ms, "search": found.timing_ms["total"]}
@@ -150,6 +156,28 @@ class _Draft:
             return False
         self.text = self.text[: self.text.rindex(said[-1])].rstrip()
         return True
+
+
+def _reader(engine: Engine, settings: Settings) -> Engine | None:
+    """The model as it was taught to read, where it was and is not told to answer in its own way."""
+    if settings.trust_model or not settings.reader or not isinstance(engine, Taught):
+        return None
+    return engine.taught
+
+
+def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:
+    """The reader's few words with the sentence that says them, or the abstention."""
+    told = reading.written(draft.text)
+    unread = tuple(hit.rank for hit in found.hits if hit.rank not in {one.rank for one in made.used})
+    named = made.used[told.number - 1] if 0 < told.number <= len(made.used) else None
+    cited = cite.locate(told.text, found.question, made.used, named)
+    sure = confidence.of_reading(draft.logprob, draft.tokens, cited.support)
+    answer = Answer(draft.question, cited.text, cited.citations, sure, hits=found.hits, dropped=unread)
+    if draft.finish is not None and draft.finish.reason == "cancelled":
+        return answer
+    if told.number == 0 or not cited.citations or sure < recall.settings.abstain_below:
+        return replace(answer, text=confidence.NOTHING, citations=(), abstained=True)
+    return answer
 
 
 def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:

@@ -189,6 +189,16 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class Taught(Protocol):
+    """An engine whose model was taught to answer from passages."""
+
+    @property
+    def taught(self) -> Engine | None:
+        """The model as it was taught, to be asked in the form of answer/reading.py; None where it was not."""
+        ...
+
+
+@runtime_checkable
 class Reader(Protocol):
     """A file format. Plugins register one under the entry-point group `memapp.readers`."""
 

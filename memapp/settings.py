@@ -87,6 +87,10 @@ class Settings:
     """Longest answer."""
     focus: float = 0.5
     """Passages that score less than this share of the best one's score are not read by the model."""
+    reader: bool = True
+    """Whether the default model answers as it was taught: in a few words, with the passage that says them."""
+    abstain_below: float = 0.2
+    """Confidence under which the reader's answer is withheld."""
     trust_model: bool = False
     """Whether the model's words stand even when they rest on another sentence than the one that fits the question
     best. The default model is too small for it; turn it on for one of some billions of parameters."""

@@ -89,6 +89,27 @@ def cite(answer: str, question: str, hits: Sequence[Hit]) -> Cited:
     return Cited("".join([*pieces, text[at:]]), tuple(citations), supported / total if total else 0.0)
 
 
+def locate(answer: str, question: str, hits: Sequence[Hit], named: Hit | None) -> Cited:
+    """A short answer with the sentence that says it: in the passage that was `named` if it stands there, else in any
+    that was read. Without one the answer has no citation, and support 0."""
+    said = _folded(answer)
+    if not said.strip():
+        return Cited(answer, (), 0.0)
+    asked = set(words(question))
+    for among in ([named] if named else [], hits):
+        spans = [span for hit in among for span in _spans(hit)]
+        bearing = [span for span in spans if said in _folded(span.hit.passage.text[span.start : span.end])]
+        if bearing:
+            best = max(bearing, key=lambda span: (len(asked & span.words), -span.start))
+            return Cited(f"{answer} [1]", (replace(_citation(best), n=1),), 1.0)
+    return cite(answer, question, [named] if named else hits)
+
+
+def _folded(text: str) -> str:
+    """Words and numbers between single spaces, so that one text is found in another whole."""
+    return f" {' '.join(match[0].casefold() for match in _WORD.finditer(text))} "
+
+
 def _best(wanted: Sequence[str], asked: set[str], spans: Sequence[_Span]) -> tuple[_Span | None, float]:
     """The span that holds most of the sentence's words; among equals the one closest to the question."""
     if not wanted:

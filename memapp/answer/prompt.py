@@ -16,6 +16,8 @@ _SYSTEM = (
 
 Count = Callable[[Sequence[Message]], int]
 """Tokens of the prompt that messages make."""
+Form = Callable[[str, Sequence[Hit], Sequence[Turn]], tuple[Message, ...]]
+"""What question, hits and earlier turns are put into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +35,31 @@ def worth_reading(hits: Sequence[Hit], focus: float) -> tuple[Hit, ...]:
     return tuple(hit for hit in hits if hit.score >= focus * hits[0].score)
 
 
-def build(question: str, hits: Sequence[Hit], history: Sequence[Turn], room: int, count: Count) -> Prompt:
+def build(
+    question: str,
+    hits: Sequence[Hit],
+    history: Sequence[Turn],
+    room: int,
+    count: Count,
+    form: Form | None = None,
+) -> Prompt:
     """The prompt of at most `room` tokens with as many hits, best first, and recent turns as fit.
 
     Whole passages are left out, the worst first, and then earlier turns; nothing is cut inside.
     Raises ContextOverflow when the question alone does not fit.
     """
+    form = form or _messages
     turns = list(history)
-    while turns and count(_messages(question, hits[:1], turns)) > room:
+    while turns and count(form(question, hits[:1], turns)) > room:
         turns.pop(0)
     low, high = 0, len(hits)
     while low < high:
         middle = (low + high + 1) // 2
-        if count(_messages(question, hits[:middle], turns)) <= room:
+        if count(form(question, hits[:middle], turns)) <= room:
             low = middle
         else:
             high = middle - 1
-    messages = _messages(question, hits[:low], turns)
+    messages = form(question, hits[:low], turns)
     if low == 0 and count(messages) > room:
         raise ContextOverflow(
             f"The question does not fit into the {room} tokens that the model has for its prompt.",

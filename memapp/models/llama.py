@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memapp.errors import ContextOverflow, UsageError
 from memapp.models import states
@@ -23,7 +23,7 @@ from memapp.models.native import Aborted, Context, Model, Options
 from memapp.models.sampling import Assembler, Chooser, check, log_probability
 from memapp.models.template import Template
 from memapp.models.worker import Worker
-from memapp.protocols import Bias, StatesIdentity
+from memapp.protocols import Bias, Engine, StatesIdentity
 from memapp.types import Finish, Message, Piece, Sampling
 
 if TYPE_CHECKING:
@@ -54,13 +54,15 @@ class _Loaded:
     template: Template | None = None
     options: Options = field(default_factory=Options)
     """As the model was opened with."""
+    adapter: Any = None
+    """What makes a reader of the model, if there is one."""
     closing: threading.Event = field(default_factory=threading.Event)
 
     def close(self) -> None:
         for part in (self.reader, self.context, self.model):
             if part is not None:
                 part.close()
-        self.model = self.context = self.reader = self.template = None
+        self.model = self.context = self.reader = self.template = self.adapter = None
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class _Run:
     cancel: threading.Event
     closing: threading.Event
     bias: Bias | None = None
+    adapted: bool = False
     abandoned: bool = False
     context: Context | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -104,12 +107,15 @@ class LlamaEngine:
         *,
         identity: str = "",
         locate: Callable[[], tuple[Path, Options]] | None = None,
+        adapter: Path | None = None,
     ) -> None:
-        """`locate` may name another file and other options once the model is needed; the window stays the same."""
+        """`locate` may name another file and other options once the model is needed; the window stays the same.
+        `adapter` is the LoRA that makes a reader of it."""
         self._path = path
         self._options = options or Options()
         self._locate = locate or (lambda: (self._path, self._options))
         self._identity = identity or path.stem
+        self._adapter = adapter
         self._loaded = _Loaded()
         self._lock = threading.Lock()
         self._worker = Worker(f"llama-{path.stem}")
@@ -137,6 +143,7 @@ class LlamaEngine:
         path, options = self._locate()
         model = Model(path, options)
         try:
+            self._loaded.adapter = model.adapter(self._adapter) if self._adapter else None
             self._loaded.context = model.context(options)
         except BaseException:
             model.close()
@@ -177,6 +184,22 @@ class LlamaEngine:
         the prompt and max_tokens exceed the window, UsageError for a sampling, schema or grammar that cannot be, and
         GenerationFailed when llama.cpp breaks off; the next call works all the same.
         """
+        return self._stream(messages, sampling, cancel, bias, adapted=False)
+
+    @property
+    def taught(self) -> Engine | None:
+        """The same model as it was taught to answer from passages, in the form of answer/reading.py; None where it
+        was not. It lives as long as this engine."""
+        return _Taught(self) if self._adapter else None
+
+    def _stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        cancel: threading.Event | None,
+        bias: Bias | None,
+        adapted: bool,
+    ) -> Iterator[Piece | Finish]:
         check(sampling)
         prompt = self._prompt(messages)
         if len(prompt) + sampling.max_tokens > self.context_tokens:
@@ -185,7 +208,7 @@ class LlamaEngine:
                 f"but the window holds {self.context_tokens}.",
                 "Shorten the prompt, or set a larger `context_tokens`.",
             )
-        return self._generate(prompt, sampling, _Run(cancel or threading.Event(), self._loaded.closing, bias))
+        return self._generate(prompt, sampling, _Run(cancel or threading.Event(), self._loaded.closing, bias, adapted))
 
     def _generate(self, prompt: list[int], sampling: Sampling, run: _Run) -> Iterator[Piece | Finish]:
         written: queue.SimpleQueue[Piece | Finish | Future[None]] = queue.SimpleQueue()
@@ -218,8 +241,11 @@ class LlamaEngine:
         self.prepare()
         return self._worker.submit(lambda: _likelihood(self._loaded, text, self._options.ubatch_tokens)).result()
 
-    def forced(self, messages: Sequence[Message], answer: str, bias: Bias | None = None) -> float:
+    def forced(
+        self, messages: Sequence[Message], answer: str, bias: Bias | None = None, adapted: bool = False
+    ) -> float:
         """The mean log-probability of the tokens of `answer` after this prompt, in nats, mixed with a bias or not.
+        `adapted` asks the model as it was taught.
 
         Raises ContextOverflow when they do not fit the window, UsageError for an empty answer.
         """
@@ -228,7 +254,7 @@ class LlamaEngine:
             raise UsageError("There is no answer to measure.", "Give one.")
         if len(prompt) + len(ids) > self.context_tokens:
             raise ContextOverflow("The prompt and the answer exceed the window.", "Shorten them.")
-        run = _Run(threading.Event(), self._loaded.closing, bias)
+        run = _Run(threading.Event(), self._loaded.closing, bias, adapted)
         return self._worker.submit(lambda: _forced(self._loaded, prompt, ids, run)).result()
 
     # As protocols.StateModel
@@ -281,6 +307,39 @@ class LlamaEngine:
         self.close()
 
 
+class _Taught:
+    """An engine's model with its adapter, as protocols.Engine."""
+
+    def __init__(self, engine: LlamaEngine) -> None:
+        self._engine = engine
+
+    @property
+    def identity(self) -> str:
+        return f"{self._engine.identity}, taught to read"
+
+    @property
+    def context_tokens(self) -> int:
+        return self._engine.context_tokens
+
+    def count(self, messages: Sequence[Message]) -> int:
+        return self._engine.count(messages)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
+    ) -> Iterator[Piece | Finish]:
+        return self._engine._stream(messages, sampling, cancel, bias, adapted=True)
+
+    def prepare(self) -> None:
+        self._engine.prepare()
+
+    def close(self) -> None:
+        self._engine.close()
+
+
 def _shut(worker: Worker, loaded: _Loaded) -> None:
     loaded.closing.set()
     worker.close(loaded.close)
@@ -298,6 +357,7 @@ def _write(loaded: _Loaded, prompt: list[int], sampling: Sampling, run: _Run, pu
     chooser = Chooser(model, sampling)
     run.begin(context)
     try:
+        context.adapt(loaded.adapter if run.adapted else None)
         _write_pieces(model, context, chooser, prompt, sampling, run, put)
     finally:
         run.end()
@@ -344,6 +404,7 @@ def _write_pieces(
 def _forced(loaded: _Loaded, prompt: list[int], ids: list[int], run: _Run) -> float:
     """Runs in the owner thread."""
     _, context = _opened(loaded)
+    context.adapt(loaded.adapter if run.adapted else None)
     total = 0.0
     context.keep(min(_common(context.held, prompt), max(len(prompt) - _TAIL, 0)))
     try:
@@ -385,6 +446,7 @@ def _common(held: Sequence[int], prompt: Sequence[int]) -> int:
 def _likelihood(loaded: _Loaded, text: str, ubatch: int) -> tuple[float, int]:
     """Runs in the owner thread."""
     model, context = _opened(loaded)
+    context.adapt(None)
     tokens = model.tokenize(text, special=False)
     if len(tokens) > context.size:
         raise ContextOverflow(f"The text has {len(tokens)} tokens, the window holds {context.size}.", "Shorten it.")

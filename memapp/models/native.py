@@ -238,6 +238,15 @@ class Model:
         """
         return Context(self, options, self._lib, self._model, tap)
 
+    def adapter(self, path: Path) -> Any:
+        """A LoRA for these weights, for `Context.adapt`; lives as long as they do. Raises ModelDamaged."""
+        _complaints.clear()
+        pointer = self._lib.llama_adapter_lora_init(self._model, os.fsencode(path))
+        if not pointer:
+            why = f" ({_complaints[-1]})" if _complaints else ""
+            raise ModelDamaged(f"llama.cpp cannot load the adapter {path}{why}.", "Install memapp again.")
+        return pointer
+
     def grammar(self, text: str) -> Any:
         """A llama.cpp sampler that admits only what the GBNF text does; None when llama.cpp rejects the text."""
         return self._lib.llama_sampler_init_grammar(self._vocab, text.encode(), b"root") or None
@@ -269,6 +278,7 @@ class Context:
                 "Set a smaller `context_tokens`.",
             )
         self._memory = lib.llama_get_memory(self._context)
+        self._adapter: Any = None
 
     def _params(self, options: Options) -> Any:
         params = self._lib.llama_context_default_params()
@@ -308,6 +318,20 @@ class Context:
             if stopped():
                 raise Aborted
             self._decode(tokens[start : start + self.ubatch], every=False)
+
+    def adapt(self, adapter: Any) -> None:
+        """Computes with this adapter from now on, with none for None; what was computed otherwise is forgotten."""
+        if adapter is self._adapter:
+            return
+        self.keep(0)
+        pointers = [adapter] if adapter is not None else []
+        adapters = (self._lib.llama_adapter_lora_p_ctypes * len(pointers))(
+            *(ctypes.cast(pointer, self._lib.llama_adapter_lora_p_ctypes) for pointer in pointers)
+        )
+        scales = (ctypes.c_float * len(pointers))(*([1.0] * len(pointers)))
+        if self._lib.llama_set_adapters_lora(self._context, adapters, len(pointers), scales):
+            raise ModelError("llama.cpp does not take the adapter.", "Set `reader` to off.")
+        self._adapter = adapter
 
     def logits(self) -> Logits:
         """Logits after the last token, shape (vocabulary,); valid until the next computation."""

@@ -14,11 +14,13 @@ from memapp.models.llama import LlamaEngine
 from memapp.models.native import FLASH_AUTO, Options, library
 from memapp.models.prepare import prepare
 from memapp.models.probe import SUSPECT_FLAG, repacking
-from memapp.settings import Settings
+from memapp.settings import Settings, shipped
 from memapp.types import Progress
 
 log = logging.getLogger("memapp.llama")
 
+READER = "weights/reader.gguf"
+"""What makes a reader of the bundled model."""
 _GPU_UBATCH = 512
 
 
@@ -34,6 +36,7 @@ def open_engine(
         options,
         identity=model.identity,
         locate=lambda: placed(model, options, settings.gpu_layers, catalog.prepared_directory, progress),
+        adapter=shipped(READER) if model.origin == "bundled" and settings.reader else None,
     )
 
 

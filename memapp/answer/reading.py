@@ -1,0 +1,62 @@
+"""How a model that was taught to read is asked, and what it writes: a few words, the number of a passage, or "[0]".
+
+The question stands before the passages too, so that what a causal model makes of them knows what is asked (JRT-prompt;
+Arora et al., 2024, "Just read twice"). Training and answering take the form from here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memapp.models.harmless import harmless
+from memapp.types import Hit, Message, Passage, Turn
+
+SYSTEM = "Answer from the passages in a few words and say which one tells."
+QUESTION = "Question:"
+ANSWER = "Answer:"
+NOTHING = "[0]"
+"""Written where no passage tells."""
+
+_WRITTEN = re.compile(r"^(?P<text>.*?)\s*\[(?P<number>\d+)\]\s*$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the reader said."""
+
+    text: str
+    number: int
+    """Of the passage that it names, from 1; 0 where it says that none tells, -1 where it names none."""
+
+
+def messages(question: str, passages: Sequence[Passage], before: bool = True) -> tuple[Message, ...]:
+    """The prompt; the answer goes on with its last message."""
+    asked = f"{QUESTION} {flat(question)}"
+    read = "".join(f"\n[{n}] {passage(one.title, one.text)}" for n, one in enumerate(passages, 1))
+    text = f"{asked}{read}\n{asked}" if before else f"{read.lstrip()}\n{asked}"
+    return (Message("system", SYSTEM), Message("user", text), Message("assistant", ANSWER))
+
+
+def form(question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> tuple[Message, ...]:
+    """As `prompt.build` wants it. The question must speak for itself: earlier turns are not read."""
+    return messages(question, [hit.passage for hit in hits])
+
+
+def flat(text: str) -> str:
+    """A text on one line."""
+    return " ".join(harmless(text).split())
+
+
+def passage(title: str, text: str) -> str:
+    """A passage under its title."""
+    return f"{flat(title)}\n{harmless(text).strip()}" if title.strip() else harmless(text).strip()
+
+
+def written(text: str) -> Written:
+    """Takes what the reader wrote apart."""
+    match = _WRITTEN.match(text.strip())
+    if match is None:
+        return Written(text.strip(), -1)
+    return Written(match["text"].strip(), int(match["number"]))
