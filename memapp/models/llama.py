@@ -9,22 +9,25 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memapp.errors import ContextOverflow, UsageError
-from memapp.models import states
+from memapp.errors import ContextOverflow, ModelError, UsageError
+from memapp.models import set_prompt, states
 from memapp.models.measure import token_logprobs
 from memapp.models.native import Aborted, Context, Model, Options
 from memapp.models.sampling import Assembler, Chooser, check, log_probability
+from memapp.models.sequences import SEQUENCES, Window
+from memapp.models.set_prompt import TAIL, Apart, Tokens
 from memapp.models.template import Template
 from memapp.models.worker import Worker
-from memapp.protocols import Bias, StatesIdentity
-from memapp.types import Finish, Message, Piece, Sampling
+from memapp.protocols import Bias, StatesIdentity, StateStore
+from memapp.types import Finish, Message, Piece, Sampling, SetPrompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,9 +40,6 @@ log = logging.getLogger("memapp.llama")
 _POLL_SECONDS = 0.03
 """How often a waiting caller looks whether it was cancelled."""
 
-_TAIL = 32
-"""The end of a prompt is always computed, as one batch: its logits are then the same with and without reuse."""
-
 _Put = Callable[[Piece | Finish], None]
 
 
@@ -48,7 +48,7 @@ class _Loaded:
     """The model while it is open; emptied by the owner thread."""
 
     model: Model | None = None
-    context: Context | None = None
+    context: Window | None = None
     reader: Context | None = None
     """Reads hidden states; made when they are first wanted."""
     template: Template | None = None
@@ -137,7 +137,8 @@ class LlamaEngine:
         path, options = self._locate()
         model = Model(path, options)
         try:
-            self._loaded.context = model.context(options)
+            sequences = 1 if model.kept_whole else SEQUENCES
+            self._loaded.context = model.opened(Window, replace(options, sequences=sequences))
         except BaseException:
             model.close()
             raise
@@ -153,16 +154,15 @@ class LlamaEngine:
     def count(self, messages: Sequence[Message]) -> int:
         """Tokens of the prompt that these messages make, template included; 0 for none, with the model loaded."""
         if messages:
-            return len(self._prompt(messages))
+            return len(self._template().tokens(messages))
         self.prepare()
         return 0
 
-    def _prompt(self, messages: Sequence[Message]) -> list[int]:
+    def _template(self) -> Template:
         self.prepare()
-        template = self._loaded.template
-        if template is None:
+        if self._loaded.template is None:
             raise UsageError("The model was closed.", "Open it again.")
-        return template.tokens(messages)
+        return self._loaded.template
 
     def stream(
         self,
@@ -177,17 +177,21 @@ class LlamaEngine:
         the prompt and max_tokens exceed the window, UsageError for a sampling, schema or grammar that cannot be, and
         GenerationFailed when llama.cpp breaks off; the next call works all the same.
         """
+        return self._checked(set_prompt.plain(self._template(), messages), sampling, cancel, bias)
+
+    def _checked(
+        self, prompt: Tokens, sampling: Sampling, cancel: threading.Event | None, bias: Bias | None
+    ) -> Iterator[Piece | Finish]:
         check(sampling)
-        prompt = self._prompt(messages)
-        if len(prompt) + sampling.max_tokens > self.context_tokens:
+        if len(prompt.ids) + sampling.max_tokens > self.context_tokens:
             raise ContextOverflow(
-                f"The prompt has {len(prompt)} tokens and the answer may have {sampling.max_tokens}, "
+                f"The prompt has {len(prompt.ids)} tokens and the answer may have {sampling.max_tokens}, "
                 f"but the window holds {self.context_tokens}.",
                 "Shorten the prompt, or set a larger `context_tokens`.",
             )
         return self._generate(prompt, sampling, _Run(cancel or threading.Event(), self._loaded.closing, bias))
 
-    def _generate(self, prompt: list[int], sampling: Sampling, run: _Run) -> Iterator[Piece | Finish]:
+    def _generate(self, prompt: Tokens, sampling: Sampling, run: _Run) -> Iterator[Piece | Finish]:
         written: queue.SimpleQueue[Piece | Finish | Future[None]] = queue.SimpleQueue()
         future = self._worker.submit(lambda: _write(self._loaded, prompt, sampling, run, written.put))
         future.add_done_callback(written.put)
@@ -199,7 +203,7 @@ class LlamaEngine:
                     if not run.stopped():
                         continue
                     if future.cancel():
-                        yield Finish("cancelled", len(prompt), 0)
+                        yield Finish("cancelled", len(prompt.ids), 0)
                         return
                     run.interrupt()
                     continue
@@ -218,15 +222,51 @@ class LlamaEngine:
         self.prepare()
         return self._worker.submit(lambda: _likelihood(self._loaded, text, self._options.ubatch_tokens)).result()
 
-    def forced(self, messages: Sequence[Message], answer: str, bias: Bias | None = None) -> float:
+    # As protocols.SetEngine
+
+    def reads_apart(self) -> str:
+        """Why passages cannot be read apart; empty when they can."""
+        self.prepare()
+        return _opened(self._loaded)[0].kept_whole
+
+    def count_set(self, prompt: SetPrompt) -> int:
+        """Tokens of the prompt, template included."""
+        return len(self.tokens_apart(prompt).ids)
+
+    def stream_set(
+        self,
+        prompt: SetPrompt,
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
+        states: StateStore | None = None,
+    ) -> Iterator[Piece | Finish]:
+        """`stream`, of a prompt whose passages do not see one another. Raises ModelError for a model that cannot."""
+        return self._checked(self.tokens_apart(prompt, states), sampling, cancel, bias)
+
+    def tokens_apart(self, prompt: SetPrompt, states: StateStore | None = None) -> Apart:
+        """The prompt as tokens."""
+        if why := self.reads_apart():
+            raise ModelError(f"{self._path.name} cannot read passages apart: {why}.", "Set `reading` to sequential.")
+        model, template = _opened(self._loaded)[0], self._template()
+        return set_prompt.apart(model, template, prompt, self._identity, self._loaded.options, states)
+
+    def forget(self) -> None:
+        """Empties the window and what is kept of conversations; what is being written ends first."""
+        with self._lock:
+            if self._loaded.context is not None and not self._loaded.closing.is_set():
+                self._worker.submit(lambda: _opened(self._loaded)[1].forget()).result()
+
+    def forced(self, prompt: Sequence[Message] | Tokens, answer: str, bias: Bias | None = None) -> float:
         """The mean log-probability of the tokens of `answer` after this prompt, in nats, mixed with a bias or not.
 
         Raises ContextOverflow when they do not fit the window, UsageError for an empty answer.
         """
-        prompt, ids = self._prompt(messages), list(map(int, self.tokens(answer)[0]))
+        prompt = set_prompt.plain(self._template(), prompt) if isinstance(prompt, Sequence) else prompt
+        ids = list(map(int, self.tokens(answer)[0]))
         if not ids:
             raise UsageError("There is no answer to measure.", "Give one.")
-        if len(prompt) + len(ids) > self.context_tokens:
+        if len(prompt.ids) + len(ids) > self.context_tokens:
             raise ContextOverflow("The prompt and the answer exceed the window.", "Shorten them.")
         run = _Run(threading.Event(), self._loaded.closing, bias)
         return self._worker.submit(lambda: _forced(self._loaded, prompt, ids, run)).result()
@@ -286,13 +326,13 @@ def _shut(worker: Worker, loaded: _Loaded) -> None:
     worker.close(loaded.close)
 
 
-def _opened(loaded: _Loaded) -> tuple[Model, Context]:
+def _opened(loaded: _Loaded) -> tuple[Model, Window]:
     if loaded.model is None or loaded.context is None:
         raise UsageError("The model was closed.", "Open it again.")
     return loaded.model, loaded.context
 
 
-def _write(loaded: _Loaded, prompt: list[int], sampling: Sampling, run: _Run, put: _Put) -> None:
+def _write(loaded: _Loaded, prompt: Tokens, sampling: Sampling, run: _Run, put: _Put) -> None:
     """Runs in the owner thread."""
     model, context = _opened(loaded)
     chooser = Chooser(model, sampling)
@@ -305,13 +345,12 @@ def _write(loaded: _Loaded, prompt: list[int], sampling: Sampling, run: _Run, pu
 
 
 def _write_pieces(
-    model: Model, context: Context, chooser: Chooser, prompt: list[int], sampling: Sampling, run: _Run, put: _Put
+    model: Model, context: Window, chooser: Chooser, prompt: Tokens, sampling: Sampling, run: _Run, put: _Put
 ) -> None:
     assembler, generated, reason = Assembler(sampling.stop), 0, "length"
-    pending, logprob = 0, 0.0
+    pending, logprob, reading = 0, 0.0, None
     try:
-        context.keep(min(_common(context.held, prompt), max(len(prompt) - _TAIL, 0)))
-        _read(context, prompt, run)
+        reading = prompt.reading(_read(context, prompt, run))
         while True:
             logits = context.logits()
             token, value = chooser.choose(run.bias.mix(context.state()[0], logits) if run.bias else logits)
@@ -331,21 +370,18 @@ def _write_pieces(
         reason = "cancelled"
     finally:
         context.watch(False)
-    # What was computed token by token differs in the last digits from what is computed as a batch: without it, an
-    # answer does not depend on what was asked before.
-    context.keep(min(len(context.held), len(prompt)))
+    prompt.leave(context)
     if assembler.stopped:
         reason = "stop"
     if tail := assembler.flush():
         put(Piece(tail, logprob, pending))
-    put(Finish(reason, len(prompt), generated))  # type: ignore[arg-type]
+    put(Finish(reason, len(prompt.ids), generated, reading))  # type: ignore[arg-type]
 
 
-def _forced(loaded: _Loaded, prompt: list[int], ids: list[int], run: _Run) -> float:
+def _forced(loaded: _Loaded, prompt: Tokens, ids: list[int], run: _Run) -> float:
     """Runs in the owner thread."""
     _, context = _opened(loaded)
     total = 0.0
-    context.keep(min(_common(context.held, prompt), max(len(prompt) - _TAIL, 0)))
     try:
         _read(context, prompt, run)
         for token in ids:
@@ -356,30 +392,24 @@ def _forced(loaded: _Loaded, prompt: list[int], ids: list[int], run: _Run) -> fl
             context.extend([token], run.stopped)
     finally:
         context.watch(False)
-    context.keep(min(len(context.held), len(prompt)))
+    prompt.leave(context)
     return total / len(ids)
 
 
-def _read(context: Context, prompt: list[int], run: _Run) -> None:
-    """Computes what of the prompt is not in the window; a bias is shown the end of it."""
-    rest = prompt[len(context.held) :]
+def _read(context: Window, prompt: Tokens, run: _Run) -> float:
+    """Computes what of the prompt is not in the window; a bias is shown the end of it. The ms that it took."""
+    rest = prompt.enter(context, run.stopped)
+    began = time.perf_counter()
     if run.bias is None:
         context.extend(rest, run.stopped)
-        return
-    context.extend(rest[:-_TAIL], run.stopped)
-    if run.stopped():
-        raise Aborted
-    context.watch(True)
-    logits = context.every_logits(rest[-_TAIL:])
-    run.bias.begin(prompt, context.state(len(logits)), logits)
-
-
-def _common(held: Sequence[int], prompt: Sequence[int]) -> int:
-    """Length of the beginning that both share."""
-    for n, (old, new) in enumerate(zip(held, prompt, strict=False)):
-        if old != new:
-            return n
-    return min(len(held), len(prompt))
+    else:
+        context.extend(rest[:-TAIL], run.stopped)
+        if run.stopped():
+            raise Aborted
+        context.watch(True)
+        logits = context.every_logits(rest[-TAIL:])
+        run.bias.begin(prompt.ids, context.state(len(logits)), logits)
+    return (time.perf_counter() - began) * 1000
 
 
 def _likelihood(loaded: _Loaded, text: str, ubatch: int) -> tuple[float, int]:

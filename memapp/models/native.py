@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from memapp.errors import GenerationFailed, ModelDamaged, ModelError, ModelMissing
 from memapp.models.tap import Tap
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("memapp.llama")
 log.addHandler(logging.NullHandler())  # else Python prints errors to the terminal where nobody set up logging
 
+Kind = TypeVar("Kind", bound="Context")
 MAGIC = b"GGUF"
-FLASH_AUTO, FLASH_OFF = -1, 0
+FLASH_AUTO, FLASH_OFF, FLASH_ON = -1, 0, 1
+CACHES = {"f16": 1, "q8_0": 8}
+"""llama.cpp's numbers of the forms of keys and values."""
 # llama.cpp's own levels: 1 debug, 2 info, 3 warning, 4 error. Its warnings are remarks to developers.
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
 _started = threading.Lock()
@@ -54,6 +57,12 @@ class Options:
     """Off on a CPU: it writes faster without, and the logits do not depend on how a prompt was cut into batches."""
     extra_buffers: bool = True
     """Whether llama.cpp may repack weights for this CPU; see probe.py for when it must not."""
+    sequences: int = 1
+    """How many sequences a window holds; more than one share its cells."""
+    cache: str = "f16"
+    """Form of the keys and values: f16, or q8_0, which needs flash attention."""
+    aside_bytes: int = 256 << 20
+    """What keys and values of conversations may take that wait while others are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +240,25 @@ class Model:
         finally:
             free(file)
 
+    @property
+    def kept_whole(self) -> str:
+        """Why its memory cannot be cut and joined at tokens; empty when it can."""
+        if self._lib.llama_model_is_recurrent(self._model) or self._lib.llama_model_is_hybrid(self._model):
+            return "it is recurrent: its memory is one state, not keys and values of each token"
+        if window := int(self._lib.llama_model_n_swa(self._model)):
+            return f"some of its layers attend to the last {window} tokens only"
+        return ""
+
     def context(self, options: Options, tap: Tap | None = None) -> Context:
         """A new context on these weights; with a `tap` it computes up to there only and has no logits.
 
         Raises ModelError when memory does not suffice.
         """
         return Context(self, options, self._lib, self._model, tap)
+
+    def opened(self, kind: type[Kind], options: Options) -> Kind:
+        """`context`, of another class."""
+        return kind(self, options, self._lib, self._model)
 
     def grammar(self, text: str) -> Any:
         """A llama.cpp sampler that admits only what the GBNF text does; None when llama.cpp rejects the text."""
@@ -275,7 +297,9 @@ class Context:
         params.n_ctx = options.context_tokens
         params.n_batch = params.n_ubatch = self.ubatch
         params.n_threads = params.n_threads_batch = options.threads
-        params.flash_attn_type = options.flash
+        params.flash_attn_type = options.flash if options.cache == "f16" else FLASH_ON
+        params.type_k = params.type_v = CACHES[options.cache]
+        params.n_seq_max, params.kv_unified = options.sequences, options.sequences > 1
         params.no_perf = True
         if self._tap:
             self._tap.install(params, self._lib)
