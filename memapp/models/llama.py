@@ -154,9 +154,13 @@ class LlamaEngine:
     def count(self, messages: Sequence[Message]) -> int:
         """Tokens of the prompt that these messages make, template included; 0 for none, with the model loaded."""
         if messages:
-            return len(self._template().tokens(messages))
+            return len(self.tokens_of(messages))
         self.prepare()
         return 0
+
+    def tokens_of(self, messages: Sequence[Message]) -> list[int]:
+        """The tokens of the prompt that these messages make."""
+        return self._template().tokens(messages)
 
     def _template(self) -> Template:
         self.prepare()
@@ -177,11 +181,12 @@ class LlamaEngine:
         the prompt and max_tokens exceed the window, UsageError for a sampling, schema or grammar that cannot be, and
         GenerationFailed when llama.cpp breaks off; the next call works all the same.
         """
-        return self._checked(set_prompt.plain(self._template(), messages), sampling, cancel, bias)
+        return self.written(set_prompt.plain(self._template(), messages), sampling, cancel, bias)
 
-    def _checked(
+    def written(
         self, prompt: Tokens, sampling: Sampling, cancel: threading.Event | None, bias: Bias | None
     ) -> Iterator[Piece | Finish]:
+        """What the model writes after a prompt of tokens, as `stream` does; each such prompt serves once."""
         check(sampling)
         if len(prompt.ids) + sampling.max_tokens > self.context_tokens:
             raise ContextOverflow(
@@ -242,7 +247,7 @@ class LlamaEngine:
         states: StateStore | None = None,
     ) -> Iterator[Piece | Finish]:
         """`stream`, of a prompt whose passages do not see one another. Raises ModelError for a model that cannot."""
-        return self._checked(self.tokens_apart(prompt, states), sampling, cancel, bias)
+        return self.written(self.tokens_apart(prompt, states), sampling, cancel, bias)
 
     def tokens_apart(self, prompt: SetPrompt, states: StateStore | None = None) -> Apart:
         """The prompt as tokens."""

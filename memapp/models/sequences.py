@@ -38,10 +38,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class _Joined:
-    """Passages in the window: they begin at `at`, the longest is `longest`, and all take `cells`."""
+    """Passages in the window: they begin at position `at` and take `cells`."""
 
     at: int
-    longest: int
     cells: int
 
 
@@ -206,12 +205,13 @@ class Window(Context):
         if outcome:
             raise GenerationFailed(f"llama.cpp gave up (code {outcome}).", "Ask again.")
 
-    def join(self, pieces: Sequence[Piece], read_at: int) -> list[int]:
-        """Puts passages that were read at position `read_at` behind what the window holds, all at the same position.
+    def join(self, pieces: Sequence[Piece], read_at: int, spread: bool = False) -> list[int]:
+        """Puts passages that were read at position `read_at` behind what the window holds: all at the same position,
+        or, when `spread`, each where the one before it ends.
 
-        The numbers of those whose state llama.cpp does not take; then nothing is joined.
+        The number of the first whose state llama.cpp does not take; then nothing is joined.
         """
-        at = len(self.held)
+        at = place = len(self.held)
         cells = sum(piece.tokens for piece in pieces)
         if at + cells > self.size:
             raise GenerationFailed("The passages do not fit into the model's window.", "Set a larger `context_tokens`.")
@@ -220,12 +220,13 @@ class Window(Context):
                 self.remove(ASIDE)
                 self.remove(ANSWER, at)
                 return [number]
-            if at != read_at:
-                self.move(ASIDE, read_at, read_at + piece.tokens, at - read_at)
-            self.share(ASIDE, ANSWER, at, at + piece.tokens)
+            if place != read_at:
+                self.move(ASIDE, read_at, read_at + piece.tokens, place - read_at)
+            self.share(ASIDE, ANSWER, place, place + piece.tokens)
             self.remove(ASIDE)
+            place += piece.tokens if spread else 0
         if pieces:
-            self._joined = _Joined(at, max(piece.tokens for piece in pieces), cells)
+            self._joined = _Joined(at, cells)
         return []
 
     def _taken(self, piece: Piece, read_at: int) -> bool:

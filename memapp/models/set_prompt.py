@@ -98,6 +98,9 @@ class Apart:
     states: StateStore | None = None
     ordered: bool = True
     """Whether passages are joined in the order of their keys, so that not even rounding depends on their order."""
+    spread: bool = False
+    """Whether each passage begins where the one before it ends, in the order given: positions of their own, but still
+    apart."""
     _counts: dict[str, int] = field(default_factory=dict)
     _ms: dict[str, float] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
@@ -110,7 +113,8 @@ class Apart:
 
     def enter(self, window: Window, stopped: Stopped) -> list[int]:
         """Fetches the states that there are, makes the others, and joins them all behind the head."""
-        passages = sorted(self.passages, key=lambda pair: pair[0].sha256) if self.ordered else self.passages
+        ordered = sorted(self.passages, key=lambda pair: pair[0].sha256)
+        passages = ordered if self.ordered and not self.spread else self.passages
         began = time.perf_counter()
         found = [self.states.get(key) if self.states else None for key, _ in passages]
         self._ms["restored"] = _since(began)
@@ -162,7 +166,7 @@ class Apart:
     ) -> None:
         began = time.perf_counter()
         pieces = [Piece(state or b"", len(tokens)) for state, (_, tokens) in zip(found, passages, strict=True)]
-        refused = window.join(pieces, len(self.base))
+        refused = window.join(pieces, len(self.base), self.spread)
         self._ms["restored"] += _since(began)
         if not refused:
             return
