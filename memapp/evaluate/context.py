@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Report:
         f"{arguments.sample} questions, the gold passage and four others that search finds, "
         f"{arguments.permutations} orders of them; greedy answers of {context_answers.ANSWER} tokens at most. "
         "Log-probabilities are of the first gold answer, in nats a token, teacher-forced after the prompt.",
-        f"Keys and values in {settings.kv_form}; times are medians of {arguments.repeats}, files were read just before. "
+        f"Keys and values in {settings.kv_form}; times are medians of {arguments.repeats}, on warm files. "
         f"A session has {context_times.SESSION:,} tokens, and a turn of it {context_times.TURN} passages.",
     )
     figures = {str(row[0]): row[1] for row in rows}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from memapp.answer import prompt
@@ -37,11 +38,10 @@ def measure(engine: LlamaEngine, embedder: Embedder, place: Path, records: Seque
         hits = [Hit(n, 1.0, content.passages_of(store, one.id)[0]) for n, one in enumerate(made[:_PASSAGES], 1)]
         near, far = (PassageStates(store, _DISK, memory) for memory in (_DISK, 0))
         told = iter(_cut(engine, " ".join(one.text for one in records[len(records) // 2 :]), 100))
+        turns = [Turn("What else?", next(told)) for _ in range(SESSION // 110)]
         return [
             *_asking(engine, hits, near, far, repeats),
-            *_chatting(
-                engine, hits[:TURN], [Turn("What else?", next(told)) for _ in range(SESSION // 110)], near, repeats
-            ),
+            *_chatting(engine, hits[:TURN], turns, near, repeats),
         ]
     finally:
         store.close()
@@ -51,7 +51,7 @@ def _cut(engine: LlamaEngine, text: str, tokens: int) -> Iterator[str]:
     """The text in pieces of about so many of the model's tokens."""
     _, ends = engine.tokens(text[: 400 * tokens * 6])
     bounds = [0, *(int(end) for end in ends[tokens - 1 :: tokens])]
-    return (text[start:end].strip() for start, end in zip(bounds, bounds[1:], strict=False))
+    return (text[start:end].strip() for start, end in pairwise(bounds))
 
 
 def _made(engine: LlamaEngine, question: str, hits: Sequence[Hit], turns: Sequence[Turn] = ()) -> SetPrompt:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -20,12 +19,13 @@ from typing import TYPE_CHECKING
 from memapp.errors import ContextOverflow, ModelError, UsageError
 from memapp.models import set_prompt, states
 from memapp.models.measure import token_logprobs
-from memapp.models.native import Aborted, Context, Model, Options
-from memapp.models.sampling import Assembler, Chooser, check, log_probability
+from memapp.models.native import Context, Model, Options
+from memapp.models.sampling import check
 from memapp.models.sequences import SEQUENCES, Window
-from memapp.models.set_prompt import TAIL, Apart, Tokens
+from memapp.models.set_prompt import Apart, Tokens
 from memapp.models.template import Template
 from memapp.models.worker import Worker
+from memapp.models.writing import Put, Run, forced, write
 from memapp.protocols import Bias, StatesIdentity, StateStore
 from memapp.types import Finish, Message, Piece, Sampling, SetPrompt
 
@@ -39,8 +39,6 @@ log = logging.getLogger("memapp.llama")
 
 _POLL_SECONDS = 0.03
 """How often a waiting caller looks whether it was cancelled."""
-
-_Put = Callable[[Piece | Finish], None]
 
 
 @dataclass(slots=True)
@@ -61,37 +59,6 @@ class _Loaded:
             if part is not None:
                 part.close()
         self.model = self.context = self.reader = self.template = None
-
-
-@dataclass(slots=True)
-class _Run:
-    """One generation, as its caller and the owner thread both see it."""
-
-    cancel: threading.Event
-    closing: threading.Event
-    bias: Bias | None = None
-    abandoned: bool = False
-    context: Context | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def stopped(self) -> bool:
-        return self.abandoned or self.cancel.is_set() or self.closing.is_set()
-
-    def begin(self, context: Context) -> None:
-        with self.lock:
-            self.context = context
-
-    def end(self) -> None:
-        with self.lock:
-            if self.context is not None:
-                self.context.resume()
-            self.context = None
-
-    def interrupt(self) -> None:
-        """Breaks into the computation, if it is this run's."""
-        with self.lock:
-            if self.context is not None:
-                self.context.interrupt()
 
 
 class LlamaEngine:
@@ -184,7 +151,7 @@ class LlamaEngine:
         return self.written(set_prompt.plain(self._template(), messages), sampling, cancel, bias)
 
     def written(
-        self, prompt: Tokens, sampling: Sampling, cancel: threading.Event | None, bias: Bias | None
+        self, prompt: Tokens, sampling: Sampling, cancel: threading.Event | None = None, bias: Bias | None = None
     ) -> Iterator[Piece | Finish]:
         """What the model writes after a prompt of tokens, as `stream` does; each such prompt serves once."""
         check(sampling)
@@ -194,9 +161,9 @@ class LlamaEngine:
                 f"but the window holds {self.context_tokens}.",
                 "Shorten the prompt, or set a larger `context_tokens`.",
             )
-        return self._generate(prompt, sampling, _Run(cancel or threading.Event(), self._loaded.closing, bias))
+        return self._generate(prompt, sampling, Run(cancel or threading.Event(), self._loaded.closing, bias))
 
-    def _generate(self, prompt: Tokens, sampling: Sampling, run: _Run) -> Iterator[Piece | Finish]:
+    def _generate(self, prompt: Tokens, sampling: Sampling, run: Run) -> Iterator[Piece | Finish]:
         written: queue.SimpleQueue[Piece | Finish | Future[None]] = queue.SimpleQueue()
         future = self._worker.submit(lambda: _write(self._loaded, prompt, sampling, run, written.put))
         future.add_done_callback(written.put)
@@ -273,8 +240,8 @@ class LlamaEngine:
             raise UsageError("There is no answer to measure.", "Give one.")
         if len(prompt.ids) + len(ids) > self.context_tokens:
             raise ContextOverflow("The prompt and the answer exceed the window.", "Shorten them.")
-        run = _Run(threading.Event(), self._loaded.closing, bias)
-        return self._worker.submit(lambda: _forced(self._loaded, prompt, ids, run)).result()
+        run = Run(threading.Event(), self._loaded.closing, bias)
+        return self._worker.submit(lambda: forced(_opened(self._loaded)[1], prompt, ids, run)).result()
 
     # As protocols.StateModel
 
@@ -337,84 +304,9 @@ def _opened(loaded: _Loaded) -> tuple[Model, Window]:
     return loaded.model, loaded.context
 
 
-def _write(loaded: _Loaded, prompt: Tokens, sampling: Sampling, run: _Run, put: _Put) -> None:
+def _write(loaded: _Loaded, prompt: Tokens, sampling: Sampling, run: Run, put: Put) -> None:
     """Runs in the owner thread."""
-    model, context = _opened(loaded)
-    chooser = Chooser(model, sampling)
-    run.begin(context)
-    try:
-        _write_pieces(model, context, chooser, prompt, sampling, run, put)
-    finally:
-        run.end()
-        chooser.close()
-
-
-def _write_pieces(
-    model: Model, context: Window, chooser: Chooser, prompt: Tokens, sampling: Sampling, run: _Run, put: _Put
-) -> None:
-    assembler, generated, reason = Assembler(sampling.stop), 0, "length"
-    pending, logprob, reading = 0, 0.0, None
-    try:
-        reading = prompt.reading(_read(context, prompt, run))
-        while True:
-            logits = context.logits()
-            token, value = chooser.choose(run.bias.mix(context.state()[0], logits) if run.bias else logits)
-            if model.ends(token):
-                reason = "stop"
-                break
-            if run.bias:
-                run.bias.accept(token)
-            generated, pending, logprob = generated + 1, pending + 1, logprob + value
-            if text := assembler.feed(model.piece(token)):
-                put(Piece(text, logprob, pending))
-                pending, logprob = 0, 0.0
-            if assembler.stopped or generated == sampling.max_tokens:
-                break
-            context.extend([token], run.stopped)
-    except Aborted:
-        reason = "cancelled"
-    finally:
-        context.watch(False)
-    prompt.leave(context)
-    if assembler.stopped:
-        reason = "stop"
-    if tail := assembler.flush():
-        put(Piece(tail, logprob, pending))
-    put(Finish(reason, len(prompt.ids), generated, reading))  # type: ignore[arg-type]
-
-
-def _forced(loaded: _Loaded, prompt: Tokens, ids: list[int], run: _Run) -> float:
-    """Runs in the owner thread."""
-    _, context = _opened(loaded)
-    total = 0.0
-    try:
-        _read(context, prompt, run)
-        for token in ids:
-            logits = context.logits()
-            total += log_probability(run.bias.mix(context.state()[0], logits) if run.bias else logits, token)
-            if run.bias:
-                run.bias.accept(token)
-            context.extend([token], run.stopped)
-    finally:
-        context.watch(False)
-    prompt.leave(context)
-    return total / len(ids)
-
-
-def _read(context: Window, prompt: Tokens, run: _Run) -> float:
-    """Computes what of the prompt is not in the window; a bias is shown the end of it. The ms that it took."""
-    rest = prompt.enter(context, run.stopped)
-    began = time.perf_counter()
-    if run.bias is None:
-        context.extend(rest, run.stopped)
-    else:
-        context.extend(rest[:-TAIL], run.stopped)
-        if run.stopped():
-            raise Aborted
-        context.watch(True)
-        logits = context.every_logits(rest[-TAIL:])
-        run.bias.begin(prompt.ids, context.state(len(logits)), logits)
-    return (time.perf_counter() - began) * 1000
+    write(*_opened(loaded), prompt, sampling, run, put)
 
 
 def _likelihood(loaded: _Loaded, text: str, ubatch: int) -> tuple[float, int]:

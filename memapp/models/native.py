@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from memapp.errors import GenerationFailed, ModelDamaged, ModelError, ModelMissing
 from memapp.models.tap import Tap
+from memapp.models.tensors import Place, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,20 +64,6 @@ class Options:
     """Form of the keys and values: f16, or q8_0, which needs flash attention."""
     aside_bytes: int = 256 << 20
     """What keys and values of conversations may take that wait while others are answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a tensor lies in a GGUF file."""
-
-    offset: int
-    bytes: int
-    form: int
-    """Its type by llama.cpp's number."""
-
-
-class _GgufParams(ctypes.Structure):
-    _fields_ = (("no_alloc", ctypes.c_bool), ("ctx", ctypes.c_void_p))
 
 
 class Aborted(Exception):
@@ -215,30 +202,7 @@ class Model:
 
     def tensor(self, *names: str) -> Place | None:
         """Where the first of these tensors lies in the file; None when it holds none of them."""
-        calls: Any = self._lib._lib
-        init, free = calls.gguf_init_from_file, calls.gguf_free
-        init.restype, init.argtypes = ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]
-        free.restype, free.argtypes = None, [ctypes.c_void_p]
-        find = calls.gguf_find_tensor
-        find.restype, find.argtypes = ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]
-        asked = {"gguf_get_data_offset": 1, "gguf_get_tensor_offset": 2, "gguf_get_tensor_size": 2}
-        for name, count in {**asked, "gguf_get_tensor_type": 2}.items():
-            function = getattr(calls, name)
-            function.restype = ctypes.c_size_t if name in asked else ctypes.c_int
-            function.argtypes = [ctypes.c_void_p, ctypes.c_int64][:count]
-        file = init(os.fsencode(self.path), _GgufParams(True, None))
-        if not file:
-            return None
-        try:
-            for name in names:
-                at = find(file, name.encode())
-                if at >= 0:
-                    offset = calls.gguf_get_data_offset(file) + calls.gguf_get_tensor_offset(file, at)
-                    size = calls.gguf_get_tensor_size(file, at)
-                    return Place(offset, size, calls.gguf_get_tensor_type(file, at))
-            return None
-        finally:
-            free(file)
+        return find(self._lib, self.path, names)
 
     @property
     def kept_whole(self) -> str:
