@@ -97,7 +97,7 @@ class Settings:
     """Memory for them, and as much again for conversations that wait while other questions are answered."""
     kv_form: str = "f16"
     """Form of keys and values: f16, or q8_0, which takes half the room."""
-    history_tokens: int = 1024
+    history_tokens: int = 512
     """Earlier turns that the model sees; when they exceed it, the older half is left out."""
     trust_model: bool = False
     """Whether the model's words stand even when they rest on another sentence than the one that fits the question

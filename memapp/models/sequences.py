@@ -209,25 +209,27 @@ class Window(Context):
         """Puts passages that were read at position `read_at` behind what the window holds: all at the same position,
         or, when `spread`, each where the one before it ends.
 
-        The number of the first whose state llama.cpp does not take; then nothing is joined.
+        The numbers of those whose states llama.cpp does not take; if there are any, nothing is joined.
         """
         at = place = len(self.held)
         cells = sum(piece.tokens for piece in pieces)
         if at + cells > self.size:
             raise GenerationFailed("The passages do not fit into the model's window.", "Set a larger `context_tokens`.")
+        refused = []
         for number, piece in enumerate(pieces):
             if not self._taken(piece, read_at):
-                self.remove(ASIDE)
-                self.remove(ANSWER, at)
-                return [number]
-            if place != read_at:
-                self.move(ASIDE, read_at, read_at + piece.tokens, place - read_at)
-            self.share(ASIDE, ANSWER, place, place + piece.tokens)
+                refused.append(number)
+            elif not refused:
+                if place != read_at:
+                    self.move(ASIDE, read_at, read_at + piece.tokens, place - read_at)
+                self.share(ASIDE, ANSWER, place, place + piece.tokens)
+                place += piece.tokens if spread else 0
             self.remove(ASIDE)
-            place += piece.tokens if spread else 0
-        if pieces:
+        if refused:
+            self.remove(ANSWER, at)
+        elif pieces:
             self._joined = _Joined(at, cells)
-        return []
+        return refused
 
     def _taken(self, piece: Piece, read_at: int) -> bool:
         return self.restore(ASIDE, piece.state) and self.span(ASIDE) == (read_at, read_at + piece.tokens - 1)

@@ -11,6 +11,7 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,7 +53,7 @@ class PassageStates:
         path = self._path(key)
         try:
             data = path.read_bytes()
-            os.utime(path)
+            _touch(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -194,9 +195,16 @@ def _write(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+            _touch(temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _touch(path: Path) -> None:
+    """Notes the use of a file, more finely than file systems do by themselves."""
+    now = time.time_ns()
+    os.utime(path, ns=(now, now))
 
 
 def _make_room(place: Path, room: int) -> None:
