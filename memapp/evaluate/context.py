@@ -21,6 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", type=int, default=200, help="questions drawn, always the same (200); 0 is none")
     parser.add_argument("--permutations", type=int, default=20, help="orders of the passages of each question (20)")
     parser.add_argument("--rounding", type=int, default=3, help="of these, with states joined in that very order (3)")
+    parser.add_argument("--sequential", type=int, default=0, help="of these, also read one after another (0)")
     parser.add_argument("--repeats", type=int, default=5, help="how often each time is taken (5); 0 takes none")
     parser.add_argument("--recoveries", action="store_true", help="also measure what might recover a loss")
 

@@ -67,8 +67,8 @@ def measure(engine: LlamaEngine, memory: Memory, questions: Sequence[Question], 
             values.setdefault(name, {}).setdefault("log-probability", []).append(_forced(engine, make(hits), question))
             values[name].setdefault("F1", []).append(metrics.f1(_said(engine, make(hits)), question.answers))
         shuffled = [chance.sample(hits, len(hits)) for _ in range(arguments.permutations)]
-        few = shuffled[: arguments.rounding]
-        for name, some in (("ordered", shuffled), ("as given", few), ("one after another", few)):
+        few, plain = shuffled[: arguments.rounding], shuffled[: arguments.sequential]
+        for name, some in (("ordered", shuffled), ("as given", few), ("one after another", plain)):
             if some:
                 _turned(engine, question, [hits, *some], states, name, orders[name])
         if number % 10 == 0:
@@ -175,7 +175,7 @@ def _of_orders(orders: dict[str, _Orders], arguments: argparse.Namespace) -> Row
     names = {
         "ordered": f"a set, {arguments.permutations} orders",
         "as given": f"a set joined in the order given, {arguments.rounding} orders",
-        "one after another": f"one after another, {arguments.rounding} orders",
+        "one after another": f"one after another, {arguments.sequential} orders",
     }
     rows: Rows = []
     for key, name in names.items():

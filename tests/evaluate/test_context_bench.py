@@ -42,7 +42,7 @@ def test_times_orders_and_answers(
     monkeypatch.setattr(context_answers, "ANSWER", 6)
     out = tmp_path / "out.json"
     options = ["--set", str(data[0]), "--corpus", str(data[1]), "--json", str(out), "--repeats", "1", "--recoveries"]
-    assert bench.run("context", [*options, "--permutations", "2", "--rounding", "1"]) == 0
+    assert bench.run("context", [*options, "--permutations", "2", "--rounding", "1", "--sequential", "1"]) == 0
     figures = json.loads(out.read_text())["figures"]
     assert figures["a set, 2 orders: same answer"] == 1
     assert figures["a set, 2 orders: largest change of log-probability"] == 0
