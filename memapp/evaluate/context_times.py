@@ -124,7 +124,8 @@ def _chatting(
             prompt.build(q, hits, past, engine.context_tokens - 1, engine.count).messages
             for q, past in (("And before?", turns[:-1]), ("And then?", turns))
         ]
-        engine.forget()
+        if not warm:
+            engine.forget()
         for messages in rows if warm else rows[1:]:
             began = time.perf_counter()
             list(engine.stream(messages, Sampling(max_tokens=1)))
