@@ -5,10 +5,11 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 
 from memapp.answer import prompt
+from memapp.errors import UsageError
 from memapp.evaluate import workspace
 from memapp.evaluate.data import Record
 from memapp.evaluate.report import Cell
@@ -32,12 +33,14 @@ def measure(engine: LlamaEngine, embedder: Embedder, place: Path, records: Seque
     made = [
         Record(str(n), "", text) for n, text in enumerate(_cut(engine, " ".join(one.text for one in records), _TOKENS))
     ]
+    if len(made) < _PASSAGES:
+        raise UsageError("The corpus is too small.", f"It takes {_PASSAGES * _TOKENS} tokens.")
     workspace.put(place / "times.db", made[:_PASSAGES], embedder)
     store = Store(place / "times.db", "default")
     try:
         hits = [Hit(n, 1.0, content.passages_of(store, one.id)[0]) for n, one in enumerate(made[:_PASSAGES], 1)]
         near, far = (PassageStates(store, _DISK, memory) for memory in (_DISK, 0))
-        told = iter(_cut(engine, " ".join(one.text for one in records[len(records) // 2 :]), 100))
+        told = cycle(_cut(engine, " ".join(one.text for one in records[len(records) // 2 :]), 100))
         turns = [Turn("What else?", next(told)) for _ in range(SESSION // 110)]
         return [
             *_asking(engine, hits, near, far, repeats),
