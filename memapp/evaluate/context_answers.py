@@ -71,7 +71,7 @@ def measure(engine: LlamaEngine, memory: Memory, questions: Sequence[Question], 
         for name, some in (("ordered", shuffled), ("as given", few), ("one after another", plain)):
             if some:
                 _turned(engine, question, [hits, *some], states, name, orders[name])
-        if number % 10 == 0:
+        if number % 5 == 0:
             workspace.note(f"{number} of {len(questions)} questions. {_short(values)}")
     return [*_of_orders(orders, arguments), *_of_ways(values)]
 
