@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memapp.answer import cite, confidence, prompt, quote, reading
-from memapp.protocols import Engine, Taught
+from memapp.errors import UsageError
+from memapp.protocols import Engine, SetEngine, StateStore, Taught
 from memapp.search import Clock, Recall, search
 from memapp.settings import Settings
 from memapp.store import content
@@ -19,6 +20,7 @@ from memapp.types import (
     Done,
     Event,
     Finish,
+    Hit,
     Influence,
     Message,
     Passage,
@@ -36,9 +38,9 @@ if TYPE_CHECKING:
     from memapp.layers.parametric.mixture import Mixture
 
 Passages = Callable[[Sequence[int]], Mapping[int, Passage]]
+SEQUENTIAL, SET = READINGS = ("sequential", "set")
+"""How passages can be read."""
 _GO_ON = "Go on with the text that you began."
-_TURNS = 3
-"""Earlier turns that the model sees, if they fit."""
 
 
 def stream(
@@ -49,8 +51,12 @@ def stream(
     history: Sequence[Turn] = (),
     cancel: threading.Event | None = None,
     bias: Mixture | None = None,
+    states: StateStore | None = None,
 ) -> Iterator[Event]:
-    """Recalled, Tokens, Citations and Done, as they come about. Setting `cancel` ends it with what there is."""
+    """Recalled, Tokens, Citations and Done, as they come about. Setting `cancel` ends it with what there is.
+
+    Where passages are read as a set, what the model makes of each is kept in `states`.
+    """
     found = search(recall, question, k, history)
     yield Recalled(found.hits, found.question)
     if not found.hits:
@@ -60,21 +66,19 @@ def stream(
     clock = Clock()
     settings = recall.settings
     read = prompt.worth_reading(found.hits, settings.focus)
-    room = engine.context_tokens - settings.answer_tokens
-    reader = _reader(engine, settings)
+    reader = reader_of(engine, settings)
     if reader is not None:
-        engine, made = reader, prompt.build(found.question, read, (), room, engine.count, reading.form)
+        engine, question = reader, found.question
         # Its words are those that the passages have: they are not to be varied.
         sampling = Sampling(settings.answer_tokens, stop=("\n",))
     else:
-        made = prompt.build(question, read, list(history)[-_TURNS:], room, engine.count)
         # A small model has said what it has to say in its first paragraph.
         stop = () if settings.trust_model else ("\n\n",)
         sampling = _sampling(settings, settings.answer_tokens, stop)
+    made, note = prompted(engine, settings, question, read, history, reading.Form() if reader else None)
     clock.lap("prompt")
     draft = _Draft(question)
-    pieces = engine.stream(made.messages, sampling, cancel, bias)
-    for piece in pieces:
+    for piece in _written(engine, made, sampling, cancel, bias, states):
         if isinstance(piece, Finish):
             draft.finish = piece
             break
@@ -92,7 +96,46 @@ def stream(
     finish = draft.finish or Finish("stop", engine.count(made.messages), draft.tokens)
     tokens = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
     told = influence(bias, functools.partial(content.passages_by_id, recall.store))
-    yield Done(replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason, influence=told))
+    how = replace(finish.reading, note=finish.reading.note or note) if finish.reading else None
+    answer = replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason)
+    yield Done(replace(answer, influence=told, reading=how))
+
+
+def prompted(
+    engine: Engine,
+    settings: Settings,
+    question: str,
+    hits: Sequence[Hit],
+    history: Sequence[Turn] = (),
+    form: prompt.Form | None = None,
+) -> tuple[prompt.Prompt, str]:
+    """The prompt for these hits, read as the settings say, and why it is not, where it cannot be.
+
+    Raises UsageError for an unknown way of reading, ContextOverflow when the question does not fit.
+    """
+    if settings.reading not in READINGS:
+        raise UsageError(f"There is no reading '{settings.reading}'.", f"Known: {', '.join(READINGS)}.")
+    room = engine.context_tokens - settings.answer_tokens
+    turns = prompt.recent(history, settings.history_tokens, engine.count)
+    note = ""
+    if settings.reading == SET:
+        if isinstance(engine, SetEngine) and not (note := engine.reads_apart()):
+            return prompt.build_set(question, hits, turns, room, engine.count_set, form), ""
+        note = f"passages are read one after another: {note or 'this engine cannot read them apart'}"
+    return prompt.build(question, hits, turns, room, engine.count, form), note
+
+
+def _written(
+    engine: Engine,
+    made: prompt.Prompt,
+    sampling: Sampling,
+    cancel: threading.Event | None,
+    bias: Mixture | None,
+    states: StateStore | None,
+) -> Iterator[Piece | Finish]:
+    if made.apart is not None and isinstance(engine, SetEngine):
+        return engine.stream_set(made.apart, sampling, cancel, bias, states)
+    return engine.stream(made.messages, sampling, cancel, bias)
 
 
 def complete(
@@ -158,7 +201,7 @@ class _Draft:
         return True
 
 
-def _reader(engine: Engine, settings: Settings) -> Engine | None:
+def reader_of(engine: Engine, settings: Settings) -> Engine | None:
     """The model as it was taught to read, where it was and is not told to answer in its own way."""
     if settings.trust_model or not settings.reader or not isinstance(engine, Taught):
         return None

@@ -10,7 +10,7 @@ from memapp.errors import EmbedderMismatch, StatesMismatch
 from memapp.protocols import Embedder, Extractor, MemoryLayer
 from memapp.search import catch_up
 from memapp.settings import Settings
-from memapp.store import check, content, erase, extractions
+from memapp.store import check, content, erase, extractions, kv
 from memapp.store.log import Store
 from memapp.store.reembed import reembed, unfinished
 from memapp.types import Check, ForgetReport, LayerStats, Progress
@@ -63,6 +63,8 @@ def verify(store: Store, layers: Layers, settings: Settings) -> list[Check]:
     head, passages = store.head(), content.totals(store)[1]
     if settings.extract and "graph" in layers:
         checks.append(_phrases(store, passages))
+    if any(erase.files([kv.folder(store.database.derived, store.number())])):
+        checks.append(kv.check(store))
     for name, layer in layers.items():
         try:
             catch_up(layer, store)

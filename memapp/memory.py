@@ -18,9 +18,10 @@ from memapp import care
 from memapp import ingest as ingesting
 from memapp import search as finding
 from memapp.errors import ModelError, UsageError
-from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer, StateModel
+from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer, SetEngine, StateModel
 from memapp.settings import Settings, default_store, load
 from memapp.store import chats, content, erase, extractions, states
+from memapp.store.kv import PassageStates
 from memapp.store.log import Store, now
 from memapp.types import (
     Answer,
@@ -82,6 +83,7 @@ class Memory:
         self._engine = engine
         self._extractor = extractor
         self._layers: dict[str, MemoryLayer] = {}
+        self._states: PassageStates | None = None
         self._lock = threading.RLock()
 
     @classmethod
@@ -405,7 +407,25 @@ class Memory:
     ) -> Iterator[Event]:
         """The answer as it comes about: Recalled, Tokens, Citations, Done."""
         recall = self.recall_with(layers)
-        return asking.stream(recall, self.engine, question, self._k(k), history, cancel, self._bias())
+        states = self._passage_states()
+        return asking.stream(recall, self.engine, question, self._k(k), history, cancel, self._bias(), states)
+
+    def _passage_states(self) -> PassageStates | None:
+        """Where what the model makes of passages is kept; None where it is not."""
+        with self._lock:
+            if self.settings.reading != asking.SET or self.settings.kv_mb <= 0:
+                return None
+            if self._states is None:
+                memory = self.settings.kv_memory_mb
+                self._states = PassageStates(self._store, self.settings.kv_mb << 20, memory << 20)
+            return self._states
+
+    def _forget_states(self) -> None:
+        """Empties what this process holds of passages and conversations."""
+        if self._states is not None:
+            self._states.empty_memory()
+        if isinstance(self._engine, SetEngine):
+            self._engine.forget()
 
     def batch(
         self,
@@ -462,6 +482,7 @@ class Memory:
     def delete_session(self, session: str) -> int:
         """Deletes a session; returns the number of its turns."""
         deleted = chats.delete(self._store, session)
+        self._forget_states()
         erase.scrub(self._store.database, self.settings.busy_seconds)
         return deleted
 
@@ -543,6 +564,7 @@ class Memory:
             keys = list(dict.fromkeys(keys))
             judge = self._judge(keys) if verify and self._mode() else None
             report = care.forget(self._store, self._layers, self.settings, keys, proof)
+            self._forget_states()
             if PARAMETRIC in self._layers:
                 self._layers[PARAMETRIC].save()
             return report if judge is None else replace(report, likelihood=judge())

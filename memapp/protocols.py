@@ -21,6 +21,7 @@ from memapp.types import (
     Query,
     Sampling,
     Score,
+    SetPrompt,
 )
 
 if TYPE_CHECKING:
@@ -185,6 +186,60 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Frees the model; safe to call twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StateKey:
+    """Names the state that a model made of a passage."""
+
+    passage: int
+    """The id of the passage, with which it is forgotten."""
+    sha256: str
+    """Of all that the state depends on: the model and its form, what it read before, and the passage's tokens."""
+
+
+class StateStore(Protocol):
+    """Where states of passages are kept between prompts. Safe to use from several threads."""
+
+    def get(self, key: StateKey) -> bytes | None:
+        """The state; None when it is not there, or not what was put there."""
+        ...
+
+    def put(self, key: StateKey, state: bytes) -> None:
+        """Keeps the state if there is room and its passage still lives."""
+        ...
+
+    def drop(self, key: StateKey) -> None:
+        """Removes the state."""
+        ...
+
+
+@runtime_checkable
+class SetEngine(Protocol):
+    """An engine that reads passages apart from one another and keeps what it made of them."""
+
+    def reads_apart(self) -> str:
+        """Why the model cannot; empty when it can. Loads the model."""
+        ...
+
+    def count_set(self, prompt: SetPrompt) -> int:
+        """Tokens of the prompt, template included."""
+        ...
+
+    def stream_set(
+        self,
+        prompt: SetPrompt,
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
+        states: StateStore | None = None,
+    ) -> Iterator[Piece | Finish]:
+        """As `Engine.stream`; states of passages come from `states`, and those that were missing go there."""
+        ...
+
+    def forget(self) -> None:
+        """Empties the window and whatever is kept of earlier conversations."""
         ...
 
 

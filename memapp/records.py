@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memapp.types import Answer, Citation, Completion, Hit, Influence, SearchResult
+from memapp.types import Answer, Citation, Completion, Hit, Influence, Reading, SearchResult
 
 
 def search_record(result: SearchResult) -> dict[str, Any]:
@@ -34,7 +34,16 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "dropped": list(answer.dropped),
         "finish": answer.finish,
         "memory": influence_record(answer.influence),
+        "reading": reading_record(answer.reading),
     }
+
+
+def reading_record(reading: Reading | None) -> dict[str, Any] | None:
+    """How the prompt was read, in tokens and milliseconds; None where nothing was."""
+    if reading is None:
+        return None
+    tokens = {name: getattr(reading, name) for name in ("held", "text", "restored", "prefilled")}
+    return {"kind": reading.kind, "tokens": tokens, "ms": _rounded(reading.ms), "note": reading.note}
 
 
 def influence_record(influence: Influence | None) -> dict[str, Any] | None:

@@ -91,6 +91,18 @@ class Settings:
     """Whether the default model answers as it was taught: in a few words, with the passage that says them."""
     abstain_below: float = 0.2
     """Confidence under which the reader's answer is withheld."""
+    reading: str = "sequential"
+    """How the model reads passages: sequential, one after another, or set, each apart from the others, so that their
+    order says nothing and what was made of one is kept for the next question."""
+    kv_mb: int = 512
+    """Disk for keys and values that the model made of passages, where they are read as a set; 0 keeps none. A passage
+    of 200 words takes 6 MB with the default model."""
+    kv_memory_mb: int = 256
+    """Memory for them, and as much again for conversations that wait while other questions are answered."""
+    kv_form: str = "f16"
+    """Form of keys and values: f16, or q8_0, which takes half the room."""
+    history_tokens: int = 512
+    """Earlier turns that the model sees; when they exceed it, the older half is left out."""
     trust_model: bool = False
     """Whether the model's words stand even when they rest on another sentence than the one that fits the question
     best. The default model is too small for it; turn it on for one of some billions of parameters."""

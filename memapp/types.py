@@ -253,12 +253,60 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """A passage that is read apart from the others of its prompt."""
+
+    passage: int
+    """Its id, so that what was made of it goes when it is forgotten."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrompt:
+    """A prompt with a set of passages: each sees the system message and itself, what follows them sees all.
+
+    All begin at the same position, so their order says nothing (set-based prompting, McIlroy-Young et al., 2024).
+    """
+
+    messages: tuple[Message, ...]
+    """The system message and the earlier turns."""
+    opening: str
+    """Begins the user's message, before the passages."""
+    passages: tuple[Apart, ...]
+    closing: str
+    """Ends it."""
+    begun: str = ""
+    """What the answer begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a prompt came into the model's window: tokens, and what they cost."""
+
+    kind: Literal["sequential", "set"] = "sequential"
+    held: int = 0
+    """Tokens that were there, of this conversation or of a beginning that prompts share."""
+    text: int = 0
+    """Tokens that were computed."""
+    restored: int = 0
+    """Tokens of passages that came as states made earlier."""
+    prefilled: int = 0
+    """Tokens of passages whose states were made for this prompt."""
+    ms: Mapping[str, float] = field(default_factory=dict)
+    """What `text`, `restored`, `prefilled` and `held` cost."""
+    note: str = ""
+    """Why something had to be computed that another time would not; empty when nothing had."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The last thing that an engine's stream yields."""
 
     reason: Literal["stop", "length", "cancelled"]
     prompt_tokens: int
     generated_tokens: int
+    reading: Reading | None = field(default=None, compare=False)
+    """How the prompt was read, where the engine tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +418,8 @@ class Answer:
     finish: Literal["stop", "length", "cancelled"] = "stop"
     influence: Influence | None = None
     """What the parametric memory did; None when it was off or had nothing."""
+    reading: Reading | None = None
+    """How the prompt was read, where the engine tells."""
 
 
 @dataclass(frozen=True, slots=True)

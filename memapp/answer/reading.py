@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memapp.models.harmless import harmless
-from memapp.types import Hit, Message, Passage, Turn
+from memapp.types import Apart, Hit, Message, Passage, SetPrompt, Turn
 
 SYSTEM = "Answer from the passages in a few words and say which one tells."
 QUESTION = "Question:"
@@ -39,9 +39,18 @@ def messages(question: str, passages: Sequence[Passage], before: bool = True) ->
     return (Message("system", SYSTEM), Message("user", text), Message("assistant", ANSWER))
 
 
-def form(question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> tuple[Message, ...]:
-    """As `prompt.build` wants it. The question must speak for itself: earlier turns are not read."""
-    return messages(question, [hit.passage for hit in hits])
+class Form:
+    """The reader's prompts, as `prompt.build` wants them. The question must speak for itself: earlier turns are not
+    read."""
+
+    def messages(self, question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> tuple[Message, ...]:
+        """With the hits one after another."""
+        return messages(question, [hit.passage for hit in hits])
+
+    def apart(self, question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> SetPrompt:
+        """With the hits apart: each is the first passage, and the question comes after them only."""
+        passages = tuple(Apart(hit.passage.id, f"[1] {passage(hit.passage.title, hit.passage.text)}\n") for hit in hits)
+        return SetPrompt((Message("system", SYSTEM),), "", passages, f"{QUESTION} {flat(question)}", ANSWER)
 
 
 def flat(text: str) -> str:

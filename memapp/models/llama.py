@@ -6,25 +6,29 @@ that a prompt shares with what the window holds is not computed again. Which fil
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import queue
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memapp.errors import ContextOverflow, UsageError
-from memapp.models import states
+from memapp.errors import ContextOverflow, ModelError, UsageError
+from memapp.models import set_prompt, states
 from memapp.models.measure import token_logprobs
-from memapp.models.native import Aborted, Context, Model, Options
-from memapp.models.sampling import Assembler, Chooser, check, log_probability
+from memapp.models.native import Context, Model, Options
+from memapp.models.sampling import check
+from memapp.models.sequences import SEQUENCES, Window
+from memapp.models.set_prompt import Apart, Tokens
 from memapp.models.template import Template
 from memapp.models.worker import Worker
-from memapp.protocols import Bias, Engine, StatesIdentity
-from memapp.types import Finish, Message, Piece, Sampling
+from memapp.models.writing import Put, Run, forced, write
+from memapp.protocols import Bias, SetEngine, StatesIdentity, StateStore
+from memapp.types import Finish, Message, Piece, Sampling, SetPrompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,18 +41,13 @@ log = logging.getLogger("memapp.llama")
 _POLL_SECONDS = 0.03
 """How often a waiting caller looks whether it was cancelled."""
 
-_TAIL = 32
-"""The end of a prompt is always computed, as one batch: its logits are then the same with and without reuse."""
-
-_Put = Callable[[Piece | Finish], None]
-
 
 @dataclass(slots=True)
 class _Loaded:
     """The model while it is open; emptied by the owner thread."""
 
     model: Model | None = None
-    context: Context | None = None
+    context: Window | None = None
     reader: Context | None = None
     """Reads hidden states; made when they are first wanted."""
     template: Template | None = None
@@ -63,38 +62,6 @@ class _Loaded:
             if part is not None:
                 part.close()
         self.model = self.context = self.reader = self.template = self.adapter = None
-
-
-@dataclass(slots=True)
-class _Run:
-    """One generation, as its caller and the owner thread both see it."""
-
-    cancel: threading.Event
-    closing: threading.Event
-    bias: Bias | None = None
-    adapted: bool = False
-    abandoned: bool = False
-    context: Context | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def stopped(self) -> bool:
-        return self.abandoned or self.cancel.is_set() or self.closing.is_set()
-
-    def begin(self, context: Context) -> None:
-        with self.lock:
-            self.context = context
-
-    def end(self) -> None:
-        with self.lock:
-            if self.context is not None:
-                self.context.resume()
-            self.context = None
-
-    def interrupt(self) -> None:
-        """Breaks into the computation, if it is this run's."""
-        with self.lock:
-            if self.context is not None:
-                self.context.interrupt()
 
 
 class LlamaEngine:
@@ -144,7 +111,8 @@ class LlamaEngine:
         model = Model(path, options)
         try:
             self._loaded.adapter = model.adapter(self._adapter) if self._adapter else None
-            self._loaded.context = model.context(options)
+            sequences = 1 if model.kept_whole else SEQUENCES
+            self._loaded.context = model.opened(Window, replace(options, sequences=sequences))
         except BaseException:
             model.close()
             raise
@@ -160,16 +128,19 @@ class LlamaEngine:
     def count(self, messages: Sequence[Message]) -> int:
         """Tokens of the prompt that these messages make, template included; 0 for none, with the model loaded."""
         if messages:
-            return len(self._prompt(messages))
+            return len(self.tokens_of(messages))
         self.prepare()
         return 0
 
-    def _prompt(self, messages: Sequence[Message]) -> list[int]:
+    def tokens_of(self, messages: Sequence[Message]) -> list[int]:
+        """The tokens of the prompt that these messages make."""
+        return self.template().tokens(messages)
+
+    def template(self) -> Template:
         self.prepare()
-        template = self._loaded.template
-        if template is None:
+        if self._loaded.template is None:
             raise UsageError("The model was closed.", "Open it again.")
-        return template.tokens(messages)
+        return self._loaded.template
 
     def stream(
         self,
@@ -184,33 +155,36 @@ class LlamaEngine:
         the prompt and max_tokens exceed the window, UsageError for a sampling, schema or grammar that cannot be, and
         GenerationFailed when llama.cpp breaks off; the next call works all the same.
         """
-        return self._stream(messages, sampling, cancel, bias, adapted=False)
+        return self.written(set_prompt.plain(self.template(), messages), sampling, cancel, bias)
 
     @property
-    def taught(self) -> Engine | None:
+    def taught(self) -> SetEngine | None:
         """The same model as it was taught to answer from passages, in the form of answer/reading.py; None where it
         was not. It lives as long as this engine."""
-        return _Taught(self) if self._adapter else None
+        from memapp.models.taught import TaughtEngine
 
-    def _stream(
+        return TaughtEngine(self) if self._adapter else None
+
+    def written(
         self,
-        messages: Sequence[Message],
+        prompt: Tokens,
         sampling: Sampling,
-        cancel: threading.Event | None,
-        bias: Bias | None,
-        adapted: bool,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
+        taught: bool = False,
     ) -> Iterator[Piece | Finish]:
+        """What the model writes after a prompt of tokens, as `stream` does; each such prompt serves once."""
         check(sampling)
-        prompt = self._prompt(messages)
-        if len(prompt) + sampling.max_tokens > self.context_tokens:
+        if len(prompt.ids) + sampling.max_tokens > self.context_tokens:
             raise ContextOverflow(
-                f"The prompt has {len(prompt)} tokens and the answer may have {sampling.max_tokens}, "
+                f"The prompt has {len(prompt.ids)} tokens and the answer may have {sampling.max_tokens}, "
                 f"but the window holds {self.context_tokens}.",
                 "Shorten the prompt, or set a larger `context_tokens`.",
             )
-        return self._generate(prompt, sampling, _Run(cancel or threading.Event(), self._loaded.closing, bias, adapted))
+        run = Run(cancel or threading.Event(), self._loaded.closing, bias, taught)
+        return self._generate(prompt, sampling, run)
 
-    def _generate(self, prompt: list[int], sampling: Sampling, run: _Run) -> Iterator[Piece | Finish]:
+    def _generate(self, prompt: Tokens, sampling: Sampling, run: Run) -> Iterator[Piece | Finish]:
         written: queue.SimpleQueue[Piece | Finish | Future[None]] = queue.SimpleQueue()
         future = self._worker.submit(lambda: _write(self._loaded, prompt, sampling, run, written.put))
         future.add_done_callback(written.put)
@@ -222,7 +196,7 @@ class LlamaEngine:
                     if not run.stopped():
                         continue
                     if future.cancel():
-                        yield Finish("cancelled", len(prompt), 0)
+                        yield Finish("cancelled", len(prompt.ids), 0)
                         return
                     run.interrupt()
                     continue
@@ -241,20 +215,60 @@ class LlamaEngine:
         self.prepare()
         return self._worker.submit(lambda: _likelihood(self._loaded, text, self._options.ubatch_tokens)).result()
 
+    # As protocols.SetEngine
+
+    def reads_apart(self) -> str:
+        """Why passages cannot be read apart; empty when they can."""
+        self.prepare()
+        return _opened(self._loaded)[0].kept_whole
+
+    def count_set(self, prompt: SetPrompt) -> int:
+        """Tokens of the prompt, template included."""
+        return len(self.tokens_apart(prompt).ids)
+
+    def stream_set(
+        self,
+        prompt: SetPrompt,
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
+        states: StateStore | None = None,
+    ) -> Iterator[Piece | Finish]:
+        """`stream`, of a prompt whose passages do not see one another. Raises ModelError for a model that cannot."""
+        return self.written(self.tokens_apart(prompt, states), sampling, cancel, bias)
+
+    def tokens_apart(self, prompt: SetPrompt, states: StateStore | None = None, taught: bool = False) -> Apart:
+        """The prompt as tokens; with the names of the states that the model makes as it was `taught`, or plainly."""
+        if why := self.reads_apart():
+            raise ModelError(f"{self._path.name} cannot read passages apart: {why}.", "Set `reading` to sequential.")
+        model, template = _opened(self._loaded)[0], self.template()
+        identity = f"{self._identity}+{self._adapter_sum()}" if taught else self._identity
+        return set_prompt.apart(model, template, prompt, identity, self._loaded.options, states)
+
+    def _adapter_sum(self) -> str:
+        return hashlib.sha256(self._adapter.read_bytes()).hexdigest()[:16] if self._adapter else ""
+
+    def forget(self) -> None:
+        """Empties the window and what is kept of conversations; what is being written ends first."""
+        with self._lock:
+            if self._loaded.context is not None and not self._loaded.closing.is_set():
+                self._worker.submit(lambda: _opened(self._loaded)[1].forget()).result()
+
     def forced(
-        self, messages: Sequence[Message], answer: str, bias: Bias | None = None, adapted: bool = False
+        self, prompt: Sequence[Message] | Tokens, answer: str, bias: Bias | None = None, taught: bool = False
     ) -> float:
         """The mean log-probability of the tokens of `answer` after this prompt, in nats, mixed with a bias or not.
-        `adapted` asks the model as it was taught.
+        `taught` asks the model as it was taught.
 
         Raises ContextOverflow when they do not fit the window, UsageError for an empty answer.
         """
-        prompt, ids = self._prompt(messages), list(map(int, self.tokens(answer)[0]))
+        prompt = set_prompt.plain(self.template(), prompt) if isinstance(prompt, Sequence) else prompt
+        ids = list(map(int, self.tokens(answer)[0]))
         if not ids:
             raise UsageError("There is no answer to measure.", "Give one.")
-        if len(prompt) + len(ids) > self.context_tokens:
+        if len(prompt.ids) + len(ids) > self.context_tokens:
             raise ContextOverflow("The prompt and the answer exceed the window.", "Shorten them.")
-        run = _Run(threading.Event(), self._loaded.closing, bias, adapted)
+        run = Run(threading.Event(), self._loaded.closing, bias, taught)
         return self._worker.submit(lambda: _forced(self._loaded, prompt, ids, run)).result()
 
     # As protocols.StateModel
@@ -307,140 +321,29 @@ class LlamaEngine:
         self.close()
 
 
-class _Taught:
-    """An engine's model with its adapter, as protocols.Engine."""
-
-    def __init__(self, engine: LlamaEngine) -> None:
-        self._engine = engine
-
-    @property
-    def identity(self) -> str:
-        return f"{self._engine.identity}, taught to read"
-
-    @property
-    def context_tokens(self) -> int:
-        return self._engine.context_tokens
-
-    def count(self, messages: Sequence[Message]) -> int:
-        return self._engine.count(messages)
-
-    def stream(
-        self,
-        messages: Sequence[Message],
-        sampling: Sampling,
-        cancel: threading.Event | None = None,
-        bias: Bias | None = None,
-    ) -> Iterator[Piece | Finish]:
-        return self._engine._stream(messages, sampling, cancel, bias, adapted=True)
-
-    def prepare(self) -> None:
-        self._engine.prepare()
-
-    def close(self) -> None:
-        self._engine.close()
-
-
 def _shut(worker: Worker, loaded: _Loaded) -> None:
     loaded.closing.set()
     worker.close(loaded.close)
 
 
-def _opened(loaded: _Loaded) -> tuple[Model, Context]:
+def _opened(loaded: _Loaded) -> tuple[Model, Window]:
     if loaded.model is None or loaded.context is None:
         raise UsageError("The model was closed.", "Open it again.")
     return loaded.model, loaded.context
 
 
-def _write(loaded: _Loaded, prompt: list[int], sampling: Sampling, run: _Run, put: _Put) -> None:
+def _write(loaded: _Loaded, prompt: Tokens, sampling: Sampling, run: Run, put: Put) -> None:
     """Runs in the owner thread."""
-    model, context = _opened(loaded)
-    chooser = Chooser(model, sampling)
-    run.begin(context)
-    try:
-        context.adapt(loaded.adapter if run.adapted else None)
-        _write_pieces(model, context, chooser, prompt, sampling, run, put)
-    finally:
-        run.end()
-        chooser.close()
+    model, window = _opened(loaded)
+    window.adapt(loaded.adapter if run.taught else None)
+    write(model, window, prompt, sampling, run, put)
 
 
-def _write_pieces(
-    model: Model, context: Context, chooser: Chooser, prompt: list[int], sampling: Sampling, run: _Run, put: _Put
-) -> None:
-    assembler, generated, reason = Assembler(sampling.stop), 0, "length"
-    pending, logprob = 0, 0.0
-    try:
-        context.keep(min(_common(context.held, prompt), max(len(prompt) - _TAIL, 0)))
-        _read(context, prompt, run)
-        while True:
-            logits = context.logits()
-            token, value = chooser.choose(run.bias.mix(context.state()[0], logits) if run.bias else logits)
-            if model.ends(token):
-                reason = "stop"
-                break
-            if run.bias:
-                run.bias.accept(token)
-            generated, pending, logprob = generated + 1, pending + 1, logprob + value
-            if text := assembler.feed(model.piece(token)):
-                put(Piece(text, logprob, pending))
-                pending, logprob = 0, 0.0
-            if assembler.stopped or generated == sampling.max_tokens:
-                break
-            context.extend([token], run.stopped)
-    except Aborted:
-        reason = "cancelled"
-    finally:
-        context.watch(False)
-    # What was computed token by token differs in the last digits from what is computed as a batch: without it, an
-    # answer does not depend on what was asked before.
-    context.keep(min(len(context.held), len(prompt)))
-    if assembler.stopped:
-        reason = "stop"
-    if tail := assembler.flush():
-        put(Piece(tail, logprob, pending))
-    put(Finish(reason, len(prompt), generated))  # type: ignore[arg-type]
-
-
-def _forced(loaded: _Loaded, prompt: list[int], ids: list[int], run: _Run) -> float:
+def _forced(loaded: _Loaded, prompt: Tokens, ids: list[int], run: Run) -> float:
     """Runs in the owner thread."""
-    _, context = _opened(loaded)
-    context.adapt(loaded.adapter if run.adapted else None)
-    total = 0.0
-    context.keep(min(_common(context.held, prompt), max(len(prompt) - _TAIL, 0)))
-    try:
-        _read(context, prompt, run)
-        for token in ids:
-            logits = context.logits()
-            total += log_probability(run.bias.mix(context.state()[0], logits) if run.bias else logits, token)
-            if run.bias:
-                run.bias.accept(token)
-            context.extend([token], run.stopped)
-    finally:
-        context.watch(False)
-    context.keep(min(len(context.held), len(prompt)))
-    return total / len(ids)
-
-
-def _read(context: Context, prompt: list[int], run: _Run) -> None:
-    """Computes what of the prompt is not in the window; a bias is shown the end of it."""
-    rest = prompt[len(context.held) :]
-    if run.bias is None:
-        context.extend(rest, run.stopped)
-        return
-    context.extend(rest[:-_TAIL], run.stopped)
-    if run.stopped():
-        raise Aborted
-    context.watch(True)
-    logits = context.every_logits(rest[-_TAIL:])
-    run.bias.begin(prompt, context.state(len(logits)), logits)
-
-
-def _common(held: Sequence[int], prompt: Sequence[int]) -> int:
-    """Length of the beginning that both share."""
-    for n, (old, new) in enumerate(zip(held, prompt, strict=False)):
-        if old != new:
-            return n
-    return min(len(held), len(prompt))
+    _, window = _opened(loaded)
+    window.adapt(loaded.adapter if run.taught else None)
+    return forced(window, prompt, ids, run)
 
 
 def _likelihood(loaded: _Loaded, text: str, ubatch: int) -> tuple[float, int]:

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from memapp.errors import GenerationFailed, ModelDamaged, ModelError, ModelMissing
 from memapp.models.tap import Tap
+from memapp.models.tensors import Place, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("memapp.llama")
 log.addHandler(logging.NullHandler())  # else Python prints errors to the terminal where nobody set up logging
 
+Kind = TypeVar("Kind", bound="Context")
 MAGIC = b"GGUF"
-FLASH_AUTO, FLASH_OFF = -1, 0
+FLASH_AUTO, FLASH_OFF, FLASH_ON = -1, 0, 1
+CACHES = {"f16": 1, "q8_0": 8}
+"""llama.cpp's numbers of the forms of keys and values."""
 # llama.cpp's own levels: 1 debug, 2 info, 3 warning, 4 error. Its warnings are remarks to developers.
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
 _started = threading.Lock()
@@ -54,20 +58,12 @@ class Options:
     """Off on a CPU: it writes faster without, and the logits do not depend on how a prompt was cut into batches."""
     extra_buffers: bool = True
     """Whether llama.cpp may repack weights for this CPU; see probe.py for when it must not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a tensor lies in a GGUF file."""
-
-    offset: int
-    bytes: int
-    form: int
-    """Its type by llama.cpp's number."""
-
-
-class _GgufParams(ctypes.Structure):
-    _fields_ = (("no_alloc", ctypes.c_bool), ("ctx", ctypes.c_void_p))
+    sequences: int = 1
+    """How many sequences a window holds; more than one share its cells."""
+    cache: str = "f16"
+    """Form of the keys and values: f16, or q8_0, which needs flash attention."""
+    aside_bytes: int = 256 << 20
+    """What keys and values of conversations may take that wait while others are answered."""
 
 
 class Aborted(Exception):
@@ -206,30 +202,16 @@ class Model:
 
     def tensor(self, *names: str) -> Place | None:
         """Where the first of these tensors lies in the file; None when it holds none of them."""
-        calls: Any = self._lib._lib
-        init, free = calls.gguf_init_from_file, calls.gguf_free
-        init.restype, init.argtypes = ctypes.c_void_p, [ctypes.c_char_p, _GgufParams]
-        free.restype, free.argtypes = None, [ctypes.c_void_p]
-        find = calls.gguf_find_tensor
-        find.restype, find.argtypes = ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p]
-        asked = {"gguf_get_data_offset": 1, "gguf_get_tensor_offset": 2, "gguf_get_tensor_size": 2}
-        for name, count in {**asked, "gguf_get_tensor_type": 2}.items():
-            function = getattr(calls, name)
-            function.restype = ctypes.c_size_t if name in asked else ctypes.c_int
-            function.argtypes = [ctypes.c_void_p, ctypes.c_int64][:count]
-        file = init(os.fsencode(self.path), _GgufParams(True, None))
-        if not file:
-            return None
-        try:
-            for name in names:
-                at = find(file, name.encode())
-                if at >= 0:
-                    offset = calls.gguf_get_data_offset(file) + calls.gguf_get_tensor_offset(file, at)
-                    size = calls.gguf_get_tensor_size(file, at)
-                    return Place(offset, size, calls.gguf_get_tensor_type(file, at))
-            return None
-        finally:
-            free(file)
+        return find(self._lib, self.path, names)
+
+    @property
+    def kept_whole(self) -> str:
+        """Why its memory cannot be cut and joined at tokens; empty when it can."""
+        if self._lib.llama_model_is_recurrent(self._model) or self._lib.llama_model_is_hybrid(self._model):
+            return "it is recurrent: its memory is one state, not keys and values of each token"
+        if window := int(self._lib.llama_model_n_swa(self._model)):
+            return f"some of its layers attend to the last {window} tokens only"
+        return ""
 
     def context(self, options: Options, tap: Tap | None = None) -> Context:
         """A new context on these weights; with a `tap` it computes up to there only and has no logits.
@@ -246,6 +228,10 @@ class Model:
             why = f" ({_complaints[-1]})" if _complaints else ""
             raise ModelDamaged(f"llama.cpp cannot load the adapter {path}{why}.", "Install memapp again.")
         return pointer
+
+    def opened(self, kind: type[Kind], options: Options) -> Kind:
+        """`context`, of another class."""
+        return kind(self, options, self._lib, self._model)
 
     def grammar(self, text: str) -> Any:
         """A llama.cpp sampler that admits only what the GBNF text does; None when llama.cpp rejects the text."""
@@ -285,7 +271,9 @@ class Context:
         params.n_ctx = options.context_tokens
         params.n_batch = params.n_ubatch = self.ubatch
         params.n_threads = params.n_threads_batch = options.threads
-        params.flash_attn_type = options.flash
+        params.flash_attn_type = options.flash if options.cache == "f16" else FLASH_ON
+        params.type_k = params.type_v = CACHES[options.cache]
+        params.n_seq_max, params.kv_unified = options.sequences, options.sequences > 1
         params.no_perf = True
         if self._tap:
             self._tap.install(params, self._lib)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from memapp import device
-from memapp.errors import ModelError
+from memapp.errors import ModelError, UsageError
 from memapp.models.catalog import Catalog, Model, bundled_path
 from memapp.models.llama import LlamaEngine
-from memapp.models.native import FLASH_AUTO, Options, library
+from memapp.models.native import CACHES, FLASH_AUTO, Options, library
 from memapp.models.prepare import prepare
 from memapp.models.probe import SUSPECT_FLAG, repacking
 from memapp.settings import Settings, shipped
@@ -30,7 +30,14 @@ def open_engine(
     """The engine that the settings name; it is prepared and loaded by its first use."""
     catalog = catalog or Catalog()
     model = catalog.resolve(settings.model)
-    options = Options(context_tokens=settings.context_tokens, threads=device.threads(settings.threads).value)
+    if settings.kv_form not in CACHES:
+        raise UsageError(f"There is no form of keys and values '{settings.kv_form}'.", f"Known: {', '.join(CACHES)}.")
+    options = Options(
+        context_tokens=settings.context_tokens,
+        threads=device.threads(settings.threads).value,
+        cache=settings.kv_form,
+        aside_bytes=settings.kv_memory_mb << 20,
+    )
     return LlamaEngine(
         model.path,
         options,

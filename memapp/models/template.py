@@ -67,6 +67,14 @@ class Template:
         if messages and messages[-1].role == "assistant":
             begun = self._model.tokenize(messages[-1].content, special=False)
             return [*self.tokens(messages[:-1]), *begun]
+        before, after = self.around(messages)
+        return [*before, *after]
+
+    def around(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """The prompt that asks for the next assistant message, cut where the last message's content ends.
+
+        Raises ModelError when the template cannot write it.
+        """
         if not self.takes_system:
             messages = _without_system(messages)
         mark = f"m{secrets.token_hex(8)}x"
@@ -74,13 +82,13 @@ class Template:
         parts = re.split(f"{mark}([0-9]+)x", rendered)
         if [int(n) for n in parts[1::2]] != list(range(len(messages))):
             raise ModelError(f"The chat template of {self._model.path.name} drops or repeats messages.", _OTHER)
-        tokens = self._model.tokenize(parts[0], special=True)
+        tokens, after = [], self._model.tokenize(parts[0], special=True)
         for message, part in zip(messages, parts[2::2], strict=True):
-            tokens += self._model.tokenize(message.content, special=False)
-            tokens += self._model.tokenize(part, special=True)
+            tokens += [*after, *self._model.tokenize(message.content, special=False)]
+            after = self._model.tokenize(part, special=True)
         if self._model.adds_bos and tokens[:1] != [self._model.bos]:
             tokens.insert(0, self._model.bos)
-        return tokens
+        return tokens, after
 
     def _render(self, messages: Sequence[tuple[str, str]]) -> str:
         chat = [{"role": role, "content": content} for role, content in messages]

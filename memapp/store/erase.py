@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memapp.store import content, debt, fulltext, raw, states
+from memapp.store import content, debt, fulltext, kv, raw, states
 from memapp.store.engine import Database
 from memapp.types import Check
 
@@ -34,15 +34,16 @@ _BTREE_HEADERS = {2: 12, 5: 12, 10: 8, 13: 8}
 
 def scrub(database: Database, seconds: float) -> bool:
     """Removes every trace of what was erased, if anything was. Files that layers derived go too, but for a network
-    that had learned nothing of it.
+    that had learned nothing of it and the states of passages that stay.
 
     False when another process kept reading an older state for `seconds`; the next scrub will do it.
     """
     with database.reading() as connection:
         debts = debt.owed(connection)
         whole = [number for number in debts if states.network_to_keep(connection, number)]
+        alive = [kv.of_living(connection, kv.folder(database.derived, number), number) for number in debts]
     networks = [database.derived(number) / states.NETWORK for number in whole]
-    kept = {*networks, *(path.with_suffix(".json") for path in networks)}
+    kept = {*networks, *(path.with_suffix(".json") for path in networks)}.union(*alive)
     if not debts:
         return True
     for path in files(map(database.derived, debts)):

@@ -46,7 +46,7 @@ def known(pieces: Pieces, held_out: bool) -> list[Pair]:
     wanted = np.flatnonzero(pieces.held_out == held_out)
     return [
         Pair(pieces.questions[n], pieces.answers[n], int(pieces.gold[n]), pieces.near[n][pieces.near[n] >= 0])
-        for n in wanted
+        for n in map(int, wanted)
     ]
 
 

@@ -149,7 +149,7 @@ class Fit:
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, (step + 1) / (_WARM * len(order)), (1 - done) / (1 - _WARM))
             loss = self._loss(model, [seen[index] for index in indices])
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

@@ -81,9 +81,11 @@ class Pieces:
         """The number of a passage before it, from 1."""
         return self.frame[len(FRAME) + MOST + number - 1]
 
-    def text(self, tokens: Sequence[int]) -> str:
+    def text(self, tokens: Sequence[int] | Ints) -> str:
         """What tokens spell."""
-        return b"".join(self.spelled[token].astype(np.uint8).tobytes() for token in tokens).decode("utf-8", "replace")
+        return b"".join(self.spelled[int(token)].astype(np.uint8).tobytes() for token in tokens).decode(
+            "utf-8", "replace"
+        )
 
     def right(self, question: int) -> tuple[str, ...]:
         """The right answers to a question."""

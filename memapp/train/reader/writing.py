@@ -28,7 +28,6 @@ def write_all(
     return found
 
 
-@torch.no_grad()
 def first_probability(model: Llama, prompts: Sequence[Ints], token: int) -> list[float]:
     """How likely the model begins with this token, after each prompt."""
     found = [0.0] * len(prompts)
@@ -38,8 +37,9 @@ def first_probability(model: Llama, prompts: Sequence[Ints], token: int) -> list
         for row, index in enumerate(indices):
             ids[row, : len(prompts[index])] = torch.from_numpy(prompts[index])
         last = torch.tensor([len(prompts[index]) - 1 for index in indices])
-        states = model(ids.to(model.embedding.device))[torch.arange(len(indices)), last]
-        likely = model.head(states).float().softmax(-1)[:, token].tolist()
+        with torch.no_grad():
+            states = model(ids.to(model.embedding.device))[torch.arange(len(indices)), last]
+            likely = model.head(states).float().softmax(-1)[:, token].tolist()
         for index, value in zip(indices, likely, strict=True):
             found[index] = value
     return found

@@ -1,0 +1,211 @@
+"""What reading passages apart does to answers, and what the order of a set does to them."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from memapp.answer import prompt
+from memapp.errors import UsageError
+from memapp.evaluate import metrics, workspace
+from memapp.evaluate.data import Question
+from memapp.evaluate.report import Cell
+from memapp.memory import Memory
+from memapp.models.llama import LlamaEngine
+from memapp.models.set_prompt import Apart, Plain, Tokens
+from memapp.protocols import StateKey
+from memapp.types import Hit, Piece, Sampling, SetPrompt
+
+ANSWER = 24
+"""Tokens of an answer that is compared."""
+_K = 5
+_FOUND = 20
+_SAMPLING = Sampling(ANSWER, stop=("\n\n",))
+Rows = list[tuple[Cell, ...]]
+Values = dict[str, dict[str, list[float]]]
+
+
+class _Near:
+    """States of one question's passages."""
+
+    def __init__(self) -> None:
+        self._held: dict[StateKey, bytes] = {}
+
+    def get(self, key: StateKey) -> bytes | None:
+        return self._held.get(key)
+
+    def put(self, key: StateKey, state: bytes) -> None:
+        self._held[key] = state
+
+    def drop(self, key: StateKey) -> None:
+        self._held.pop(key, None)
+
+
+@dataclass(slots=True)
+class _Orders:
+    """What other orders of the same passages do."""
+
+    same: list[float] = field(default_factory=list)
+    """Share of a question's orders with the same greedy answer."""
+    moved: list[float] = field(default_factory=list)
+    """Largest change of the gold answer's log-probability."""
+
+
+def measure(engine: LlamaEngine, memory: Memory, questions: Sequence[Question], arguments: argparse.Namespace) -> Rows:
+    """Rows of the table. Raises UsageError when search finds too little."""
+    values: Values = {}
+    orders = {"ordered": _Orders(), "as given": _Orders(), "one after another": _Orders()}
+    chance = random.Random(0)
+    for number, question in enumerate(questions, 1):
+        hits = _hits(memory, question)
+        states = _Near()
+        for name, make in _ways(engine, question.text, states, arguments.recoveries).items():
+            values.setdefault(name, {}).setdefault("log-probability", []).append(_forced(engine, make(hits), question))
+            values[name].setdefault("F1", []).append(metrics.f1(_said(engine, make(hits)), question.answers))
+        shuffled = [chance.sample(hits, len(hits)) for _ in range(arguments.permutations)]
+        few, plain = shuffled[: arguments.rounding], shuffled[: arguments.sequential]
+        for name, some in (("ordered", shuffled), ("as given", few), ("one after another", plain)):
+            if some:
+                _turned(engine, question, [hits, *some], states, name, orders[name])
+        if number % 5 == 0:
+            workspace.note(f"{number} of {len(questions)} questions. {_short(values)}")
+    return [*_of_orders(orders, arguments), *_of_ways(values)]
+
+
+def _hits(memory: Memory, question: Question) -> list[Hit]:
+    """The gold passage, and the best others, in order of rank."""
+    found = memory.recall(question.text, _FOUND)
+    gold = next((hit for hit in found if hit.passage.document in question.gold), None)
+    others = [hit for hit in found if hit.passage.document not in question.gold]
+    if gold is None and found:
+        passage = memory.passages(next(iter(question.gold)))[0]
+        gold = replace(found[-1], passage=passage)
+    if gold is None or len(others) < _K - 1:
+        raise UsageError("The corpus is too small.", f"It takes {_K} passages a question.")
+    chosen = sorted([gold, *others[: _K - 1]], key=lambda hit: hit.rank)
+    return [replace(hit, rank=rank) for rank, hit in enumerate(chosen, 1)]
+
+
+# Ways of reading
+
+
+def _ways(
+    engine: LlamaEngine, question: str, states: _Near, recoveries: bool
+) -> dict[str, Callable[[Sequence[Hit]], Tokens]]:
+    def apart(hits: Sequence[Hit], *, ordered: bool = True, spread: bool = False, again: str = "") -> Apart:
+        made = _apart(engine, question, hits, again)
+        return replace(engine.tokens_apart(made, states), ordered=ordered, spread=spread)
+
+    def numbered(hits: Sequence[Hit]) -> Plain:
+        return Plain(engine.tokens_of(_plain(engine, question, hits).messages))
+
+    def unnumbered(hits: Sequence[Hit]) -> Plain:
+        found = prompt.build_set(question, hits, (), _room(engine), engine.count_set)
+        return Plain(engine.tokens_of(found.messages))
+
+    ways: dict[str, Callable[[Sequence[Hit]], Tokens]] = {"one after another": numbered, "a set": apart}
+    if recoveries:
+        told = "Answer in one short sentence, using only the passages above.\n\n"
+        ways |= {
+            "one after another, not numbered": unnumbered,
+            "a set, the instruction again after it": lambda hits: apart(hits, again=told),
+            "a set, the best passage again after it": lambda hits: apart(hits, again=_text(engine, hits[:1])),
+            "apart, at positions of their own, best first": lambda hits: apart(hits, spread=True),
+            "apart, at positions of their own, best last": lambda hits: apart(hits[::-1], spread=True),
+        }
+    return ways
+
+
+def _room(engine: LlamaEngine) -> int:
+    return engine.context_tokens - 2 * ANSWER
+
+
+def _plain(engine: LlamaEngine, question: str, hits: Sequence[Hit]) -> prompt.Prompt:
+    return prompt.build(question, hits, (), _room(engine), engine.count)
+
+
+def _apart(engine: LlamaEngine, question: str, hits: Sequence[Hit], again: str = "") -> SetPrompt:
+    made = prompt.build_set(question, hits, (), _room(engine), engine.count_set).apart
+    assert made is not None
+    return replace(made, closing=again + made.closing)
+
+
+def _text(engine: LlamaEngine, hits: Sequence[Hit]) -> str:
+    return "".join(one.text for one in _apart(engine, "", hits).passages)
+
+
+def _forced(engine: LlamaEngine, made: Tokens, question: Question) -> float:
+    return engine.forced(made, question.answers[0])
+
+
+def _said(engine: LlamaEngine, made: Tokens) -> str:
+    return "".join(piece.text for piece in engine.written(made, _SAMPLING) if isinstance(piece, Piece))
+
+
+# Orders
+
+
+def _turned(
+    engine: LlamaEngine, question: Question, shuffled: Sequence[Sequence[Hit]], states: _Near, name: str, into: _Orders
+) -> None:
+    """The first of `shuffled` is what the others are compared with."""
+    said: list[str] = []
+    found: list[float] = []
+    for hits in shuffled:
+        for measured in (0, 1):
+            made: Tokens
+            if name == "one after another":
+                made = Plain(engine.tokens_of(_plain(engine, question.text, hits).messages))
+            else:
+                apart = engine.tokens_apart(_apart(engine, question.text, hits), states)
+                made = replace(apart, ordered=name == "ordered")
+            if measured:
+                found.append(_forced(engine, made, question))
+            else:
+                said.append(_said(engine, made))
+    into.same.append(float(np.mean([one == said[0] for one in said[1:]])))
+    into.moved.append(max(abs(one - found[0]) for one in found[1:]))
+
+
+def _of_orders(orders: dict[str, _Orders], arguments: argparse.Namespace) -> Rows:
+    names = {
+        "ordered": f"a set, {arguments.permutations} orders",
+        "as given": f"a set joined in the order given, {arguments.rounding} orders",
+        "one after another": f"one after another, {arguments.sequential} orders",
+    }
+    rows: Rows = []
+    for key, name in names.items():
+        if orders[key].same:
+            wanted = (">= 0.98", "<= 0.01") if key == "ordered" else ("", "")
+            rows.append((f"{name}: same answer", float(np.mean(orders[key].same)), wanted[0]))
+            rows.append((f"{name}: largest change of log-probability", max(orders[key].moved), wanted[1]))
+            rows.append((f"{name}: mean of the largest changes", float(np.mean(orders[key].moved)), ""))
+    return rows
+
+
+def _of_ways(values: Values) -> Rows:
+    rows: Rows = []
+    base = values["one after another"]
+    for name, each in values.items():
+        mean = {metric: float(np.mean(found)) for metric, found in each.items()}
+        rows.append((f"{name}: log-probability", mean["log-probability"], ""))
+        if each is not base:
+            change = metrics.interval(each["log-probability"], base["log-probability"])
+            share = float(np.mean(base["log-probability"])) / mean["log-probability"]
+            rows.append((f"{name}: share of one after another", share, ">= 0.97" if name == "a set" else ""))
+            rows.append((f"{name}: change", f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]", ""))
+        rows.append((f"{name}: F1", mean["F1"], ""))
+        if each is not base:
+            change = metrics.interval(each["F1"], base["F1"])
+            rows.append((f"{name}: change of F1", f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]", ""))
+    return rows
+
+
+def _short(values: Values) -> str:
+    return "; ".join(
+        f"{name} {np.mean(each['log-probability']):.3f} F1 {np.mean(each['F1']):.3f}" for name, each in values.items()
+    )

@@ -1,0 +1,165 @@
+"""How long the first token takes, with states of passages and conversations and without."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, pairwise
+from pathlib import Path
+
+from memapp.answer import prompt
+from memapp.errors import UsageError
+from memapp.evaluate import workspace
+from memapp.evaluate.data import Record
+from memapp.evaluate.report import Cell
+from memapp.models.llama import LlamaEngine
+from memapp.protocols import Embedder, StateStore
+from memapp.store import content
+from memapp.store.kv import PassageStates
+from memapp.store.log import Store
+from memapp.types import Finish, Hit, Piece, Reading, Sampling, SetPrompt, Turn
+
+SESSION, TURN = 3000, 3
+"""Tokens of a session, and passages of its next turn, so that both fit a window of 4,096."""
+_TOKENS, _PASSAGES = 256, 5
+_WANTED = 0.12
+_DISK = 1 << 30
+Rows = list[tuple[Cell, ...]]
+
+
+def measure(engine: LlamaEngine, embedder: Embedder, place: Path, records: Sequence[Record], repeats: int) -> Rows:
+    """Milliseconds to the first token, and what share of reading everything anew that is."""
+    made = [
+        Record(str(n), "", text) for n, text in enumerate(_cut(engine, " ".join(one.text for one in records), _TOKENS))
+    ]
+    if len(made) < _PASSAGES:
+        raise UsageError("The corpus is too small.", f"It takes {_PASSAGES * _TOKENS} tokens.")
+    workspace.put(place / "times.db", made[:_PASSAGES], embedder)
+    store = Store(place / "times.db", "default")
+    try:
+        hits = [Hit(n, 1.0, content.passages_of(store, one.id)[0]) for n, one in enumerate(made[:_PASSAGES], 1)]
+        near, far = (PassageStates(store, _DISK, memory) for memory in (_DISK, 0))
+        told = cycle(_cut(engine, " ".join(one.text for one in records[len(records) // 2 :]), 100))
+        turns = [Turn("What else?", next(told)) for _ in range(SESSION // 110)]
+        return [
+            *_asking(engine, hits, near, far, repeats),
+            *_chatting(engine, hits[:TURN], turns, near, repeats),
+        ]
+    finally:
+        store.close()
+
+
+def _cut(engine: LlamaEngine, text: str, tokens: int) -> Iterator[str]:
+    """The text in pieces of about so many of the model's tokens."""
+    _, ends = engine.tokens(text[: 400 * tokens * 6])
+    bounds = [0, *(int(end) for end in ends[tokens - 1 :: tokens])]
+    return (text[start:end].strip() for start, end in pairwise(bounds))
+
+
+def _made(engine: LlamaEngine, question: str, hits: Sequence[Hit], turns: Sequence[Turn] = ()) -> SetPrompt:
+    found = prompt.build_set(question, hits, turns, engine.context_tokens - 1, engine.count_set)
+    assert found.apart is not None
+    assert len(found.used) == len(hits)
+    return found.apart
+
+
+def _first(engine: LlamaEngine, made: SetPrompt, states: StateStore | None) -> tuple[float, Reading]:
+    """Milliseconds to the first token."""
+    began = time.perf_counter()
+    first, reading = 0.0, None
+    for piece in engine.stream_set(made, Sampling(max_tokens=1), None, None, states):
+        if isinstance(piece, Piece | Finish) and not first:
+            first = (time.perf_counter() - began) * 1000
+        if isinstance(piece, Finish):
+            reading = piece.reading
+    assert reading is not None
+    return first, reading
+
+
+def _asking(engine: LlamaEngine, hits: Sequence[Hit], near: PassageStates, far: PassageStates, repeats: int) -> Rows:
+    def sequential(number: int) -> float:
+        found = prompt.build(f"Which is number {number}?", hits, (), engine.context_tokens - 1, engine.count)
+        began = time.perf_counter()
+        next(iter(engine.stream(found.messages, Sampling(max_tokens=1))))
+        return (time.perf_counter() - began) * 1000
+
+    def apart(number: int, states: StateStore | None) -> float:
+        return _first(engine, _made(engine, f"Which is number {number}?", hits), states)[0]
+
+    def anew(number: int, read: Callable[[int], float]) -> float:
+        engine.forget()
+        return read(number)
+
+    apart(0, near)
+    ways: dict[str, Callable[[int], float]] = {
+        "one after another, no cache": lambda n: anew(n, sequential),
+        "a set, no cache": lambda n: anew(n, lambda n: apart(n, None)),
+        "a set, states in memory": lambda n: apart(n, near),
+        "a set, states on disk": lambda n: apart(n, far),
+    }
+    times = _medians(ways, repeats)
+    _, reading = _first(engine, _made(engine, "What was counted?", hits), near)
+    base = times["one after another, no cache"]
+    rows: Rows = [(f"first token, {len(hits)} passages, {name}: ms", ms, "") for name, ms in times.items()]
+    rows.append(("tokens of these passages", reading.restored, ""))
+    for name in ("a set, states in memory", "a set, states on disk"):
+        rows.append((f"{name}: share of one after another", times[name] / base, f"<= {_WANTED}"))
+        rows.append((f"{name}: share of a set, no cache", times[name] / times["a set, no cache"], f"<= {_WANTED}"))
+    return rows
+
+
+def _chatting(
+    engine: LlamaEngine, hits: Sequence[Hit], turns: Sequence[Turn], near: PassageStates, repeats: int
+) -> Rows:
+    turn = _made(engine, "And then?", hits, turns)
+    before = _made(engine, "And before?", hits, turns[:-1])
+    other = _made(engine, "What is it?", hits)
+    tokens = engine.count_set(turn)
+
+    def cold() -> float:
+        engine.forget()
+        return _first(engine, turn, None)[0]
+
+    def plain(warm: bool) -> float:
+        """One after another: the passages of a turn are computed with it, the session is not."""
+        rows = [
+            prompt.build(q, hits, past, engine.context_tokens - 1, engine.count).messages
+            for q, past in (("And before?", turns[:-1]), ("And then?", turns))
+        ]
+        if not warm:
+            engine.forget()
+        for messages in rows if warm else rows[1:]:
+            began = time.perf_counter()
+            list(engine.stream(messages, Sampling(max_tokens=1)))
+        return (time.perf_counter() - began) * 1000
+
+    def warm(between: int) -> float:
+        _first(engine, before, near)
+        for _ in range(between):
+            _first(engine, other, near)
+        return _first(engine, turn, near)[0]
+
+    ways: dict[str, Callable[[int], float]] = {
+        "cold": lambda _: cold(),
+        "after the last": lambda _: warm(0),
+        "after two other questions": lambda _: warm(2),
+        "one after another, cold": lambda _: plain(False),
+        "one after another, after the last": lambda _: plain(True),
+    }
+    times = _medians(ways, repeats)
+    rows: Rows = [(f"first token, a turn of {tokens:,} tokens, {name}: ms", ms, "") for name, ms in times.items()]
+    for name in ("after the last", "after two other questions"):
+        rows.append((f"a turn {name}: share of cold", times[name] / times["cold"], f"<= {_WANTED}"))
+    name = "one after another, after the last"
+    rows.append((f"a turn {name}: share of cold", times[name] / times["one after another, cold"], f"<= {_WANTED}"))
+    return rows
+
+
+def _medians(ways: dict[str, Callable[[int], float]], repeats: int) -> dict[str, float]:
+    """Medians; the ways take turns, so that what else the machine does meets them alike."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(1, repeats + 1):
+        for name, way in ways.items():
+            taken[name].append(way(number))
+    return {name: statistics.median(each) for name, each in taken.items()}
