@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from memapp.models.files import sha256
 from memapp.train import amortized_fit, llama_torch
 from memapp.train.amortized_examples import KINDS, SETS, Examples
-from memapp.train.amortized_fit import Device, Plan, fit, held_out_rows, measure
+from memapp.train.amortized_fit import LOSSES, Device, Plan, fit, held_out_rows, measure
 from memapp.train.amortized_net import Amortizer, Reader, as_numpy
 
 NAME = "amortizer"
@@ -115,9 +115,7 @@ class _Run:
         if now - self._printed > 5:
             self._printed = now
             speed = told["tokens"] / told["seconds"]
-            losses = " ".join(
-                f"{name} {told[name]:.3f}" for name in ("answer", "question", "contrast", "among", "repeat")
-            )
+            losses = " ".join(f"{name} {told[name]:.3f}" for name in LOSSES)
             _say(f"{100 * done:5.1f} % step {int(told['steps'])} {speed:,.0f} tokens/s {losses}")
         if now - self._measured > _BETWEEN:
             self.tell(f"at {100 * done:.0f} %", held_out_rows(self._data.examples, self._options.sample))

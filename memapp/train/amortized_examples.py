@@ -1,5 +1,5 @@
-"""The arrays that the amortizer is trained and measured with, in one file, so that the machine that trains needs neither
-the texts nor a tokenizer. Needs NumPy alone."""
+"""The arrays that the amortizer is trained and measured with, in one file: the machine that trains needs neither the
+texts nor a tokenizer. Needs NumPy alone."""
 
 from __future__ import annotations
 

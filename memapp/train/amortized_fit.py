@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from memapp.train.amortized_examples import SETS, Examples, Ragged
 from memapp.train.amortized_net import Amortizer, Reader, per_answer, rounded
 
+LOSSES = ("answer", "question", "contrast", "among", "repeat")
 GROUP = 4
 """A passage and those like it: the wrong ones to learn from."""
 
@@ -82,7 +83,7 @@ def _padded(lists: Ragged, device: torch.device) -> tuple[Tensor, Tensor]:
 def fit(
     model: Amortizer, reader: Reader, data: Device, plan: Plan, watch: Callable[[float, dict[str, float]], None]
 ) -> dict[str, float]:
-    """Trains for the plan's seconds; tells `watch` the share that is done and how it goes. Its last word is returned."""
+    """Trains for the plan's seconds; tells `watch` the share that is done and how it goes, and returns the last."""
     rates = [(model.own(), plan.own_rate), (model.adapter, plan.rate)]
     optimizer = torch.optim.AdamW(
         [{"params": params, "lr": rate, "peak": rate} for params, rate in rates], betas=(0.9, 0.98), weight_decay=0.0
@@ -247,57 +248,35 @@ def measure(
     the question stand in the prompt, the best last, with the right passage in the bank and without it.
     """
     examples = data.examples
-    chance = np.random.default_rng(0)
+    own, nearest = examples.of[rows].astype(np.int64), examples.nearest[rows].astype(np.int64)
     held = np.flatnonzero(examples.held)
-    own = examples.of[rows].astype(np.int64)
-    shift = chance.integers(1, len(held), len(rows))
+    shift = np.random.default_rng(0).integers(1, len(held), len(rows))
     wrong = held[(np.searchsorted(held, own) + shift) % len(held)]
-    nearest = examples.nearest[rows].astype(np.int64)
-    without = np.array(
-        [[each for each in line if each != right][:best] for line, right in zip(nearest, own, strict=True)]
-    )
+    others = np.array([line[line != right][:best] for line, right in zip(nearest, own, strict=True)])
+    chosen = {"own": own[:, None], "wrong": wrong[:, None], "among": nearest[:, :best], "others": others}
     found = {
         "nothing": _text(reader, data, rows, None),
-        "reading": _text(reader, data, rows, [examples.passages[p] for p in own]),
+        "reading": _text(reader, data, rows, [examples.passages[passage] for passage in own]),
+        "reading, wrong": _text(reader, data, rows, [examples.passages[passage] for passage in wrong]),
     }
-    found["reading, wrong"] = _text(reader, data, rows, [examples.passages[p] for p in wrong])
     for count in counts:
         rare = _rarest(examples, count)
-        found[f"rarest {count}"] = _text(reader, data, rows, [rare(p) for p in own])
-        bank = {
-            "own": own[:, None],
-            "wrong": wrong[:, None],
-            "among": nearest[:, best - 1 :: -1],
-            "others": without[:, ::-1],
-        }
-        soft = _encoded(model, data, np.unique(np.concatenate([each.reshape(-1) for each in bank.values()])), count)
-        for name, chosen in bank.items():
-            found[f"{name} {count}"] = _soft(reader, data, rows, chosen, *soft)
+        found[f"rarest {count}"] = _text(reader, data, rows, [rare(passage) for passage in own])
+        needed = np.unique(np.concatenate([each.reshape(-1) for each in chosen.values()]))
+        parts = [model(*data.read(needed[start : start + 64]), count) for start in range(0, len(needed), 64)]
+        soft = rounded(torch.cat(parts))
+        for name, each in chosen.items():
+            found[f"{name} {count}"] = _soft(reader, data, rows, np.searchsorted(needed, each[:, ::-1]), soft)
     return found
 
 
-def _encoded(
-    model: Amortizer, data: Device, passages: NDArray[np.int64], count: int
-) -> tuple[Tensor, NDArray[np.int64]]:
-    """Soft tokens of these passages, and the place of each passage among them."""
-    places = np.full(len(data.examples.passages), -1, np.int64)
-    places[passages] = np.arange(len(passages))
-    parts = [model(*data.read(passages[start : start + 64]), count) for start in range(0, len(passages), 64)]
-    return rounded(torch.cat(parts)), places
-
-
 def _soft(
-    reader: Reader,
-    data: Device,
-    rows: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    soft: Tensor,
-    places: NDArray[np.int64],
+    reader: Reader, data: Device, rows: NDArray[np.int64], chosen: NDArray[np.int64], soft: Tensor
 ) -> NDArray[np.float32]:
     found = np.empty(len(rows), np.float32)
     for part in np.array_split(np.argsort(data.tail_ends[rows], kind="stable"), -(-len(rows) // 64)):
         tails, asked, lengths = data.tail(rows[part])
-        read = soft[torch.from_numpy(places[chosen[part]]).to(data.device)].flatten(1, 2)
+        read = soft[torch.from_numpy(chosen[part]).to(data.device)].flatten(1, 2)
         answer, _ = reader.losses(read, tails, asked, lengths - 1)
         found[part] = -per_answer(answer, asked, lengths - 1).cpu().numpy()
     return found
