@@ -52,7 +52,7 @@ class Amortizer(nn.Module):
 
     def state(self) -> dict[str, Tensor]:
         """All that is trained, by name."""
-        own = {"salience": self.salience, "change": self.change, "size": self.size[None]}
+        own = {"salience": self.salience, "change": self.change, "size": self.size[None], "unit": self.unit[None]}
         return {name: tensor.detach() for name, tensor in own.items()} | lora_state(self.encoder)
 
     def restore(self, state: dict[str, Tensor]) -> None:
