@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memapp.answer.prompt import build
 from memapp.evaluate.data import Question, load
+from memapp.evaluate.soft_prompt import frame
+from memapp.evaluate.split import held_out
 from memapp.evaluate.workspace import note
 from memapp.train.amortized_examples import KINDS, LONGEST, LONGEST_ANSWER, NEAREST, OTHERS, SETS, Examples, Ragged
-from memapp.train.split import held_out
-from memapp.types import Message
 
 _NEIGHBOURS = 3
 _WORDS = (45, 150)
@@ -151,21 +150,12 @@ def _tokenised(
 ) -> Examples:
     from memapp.models.catalog import bundled_path
     from memapp.models.native import Model, Options
-    from memapp.models.template import Template
 
     path = bundled_path()
     assert path is not None
     model = Model(path, Options())
-
-    def plain(text: str) -> list[int]:
-        return model.tokenize(text, special=False)
-
-    instruction = build("", [], [], 0, lambda _: 0).messages[0]
-
-    def prompt(content: str) -> list[int]:
-        return Template(model).tokens((instruction, Message("user", content)))
-
-    before, after = _around(prompt)
+    around = frame(model)
+    plain = around.plain
     answers = [[*plain(each.answer), model.eos] for each in asked]
     kept = [row for row, answer in enumerate(answers) if len(answer) <= LONGEST_ANSWER]
     asked = [asked[row] for row in kept]
@@ -175,21 +165,14 @@ def _tokenised(
         passages=Ragged.of([plain(text)[:LONGEST] for text in texts]),
         held=np.array(held),
         neighbours=_neighbours(vectors, held, len(texts)),
-        questions=Ragged.of([[*plain(f"\n\nQuestion: {each.question}"), *after] for each in asked]),
+        questions=Ragged.of([around.question(each.question) for each in asked]),
         answers=Ragged.of([answers[row] for row in kept]),
         of=of,
         kind=np.array([KINDS.index(each.kind) for each in asked], np.int8),
         nearest=nearest,
-        heads=Ragged.of([[*before, *plain("Passages:\n\n")], before, [*plain("\n\nRepeat the passages."), *after]]),
+        heads=Ragged.of([around.before, around.alone, [*plain("\n\nRepeat the passages."), *around.after]]),
         begin=model.bos,
     )
-
-
-def _around(prompt: Callable[[str], list[int]]) -> tuple[list[int], list[int]]:
-    """What the template puts before and after a message."""
-    one, other = prompt("a"), prompt("b")
-    place = next(n for n, (x, y) in enumerate(zip(one, other, strict=True)) if x != y)
-    return one[:place], one[place + 1 :]
 
 
 def _similar(
