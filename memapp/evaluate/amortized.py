@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -181,8 +182,12 @@ def _timed(arguments: argparse.Namespace, entry: int) -> tuple[str, ...]:
         keys /= np.linalg.norm(keys, axis=1, keepdims=True)
         bank.put(Entry(row, soft, key) for row, key in enumerate(keys))
         bank.nearest(keys[0], 20)
-        times = [_milliseconds(lambda key=key: bank.get([id for id, _ in bank.nearest(key, 20)])) for key in keys[:50]]
-        forgot = [_milliseconds(lambda row=row: bank.forget([row])) for row in range(50)]
+
+        def recalled(key: Vectors) -> None:
+            bank.get([passage for passage, _ in bank.nearest(key, 20)])
+
+        times = [_milliseconds(partial(recalled, key)) for key in keys[:50]]
+        forgot = [_milliseconds(partial(bank.forget, [row])) for row in range(50)]
     return (
         f"A bank of {arguments.entries:,} entries of {entry:,} bytes: the 20 that are most like a question are found "
         f"and read in {statistics.median(times):.1f} ms (median of 50), one is forgotten in "

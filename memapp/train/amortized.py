@@ -125,7 +125,7 @@ class _Run:
     def tell(self, when: str, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
         """Measures and prints."""
         started = time.perf_counter()
-        found = measure(self._model, self._reader, self._data, rows, self._counts)
+        found: dict[str, NDArray[np.float32]] = measure(self._model, self._reader, self._data, rows, self._counts)
         _say(f"{when}: {len(rows)} questions, measured in {time.perf_counter() - started:.1f} s")
         for name, values in found.items():
             _say(f"  {name:16} {values.mean():8.3f}")

@@ -238,7 +238,7 @@ def _repeated(soft: Tensor, reader: Reader, ids: Tensor, lengths: Tensor) -> Ten
 # Measuring
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def measure(
     model: Amortizer, reader: Reader, data: Device, rows: NDArray[np.int64], counts: tuple[int, ...], best: int = 3
 ) -> dict[str, NDArray[np.float32]]:
@@ -302,7 +302,7 @@ def _rarest(examples: Examples, count: int) -> Callable[[int], list[int]]:
 
     def chosen(passage: int) -> list[int]:
         ids = np.array(examples.passages[passage])
-        return ids[np.sort(np.argsort(seen[ids], kind="stable")[:count])].tolist()
+        return list(map(int, ids[np.sort(np.argsort(seen[ids], kind="stable")[:count])]))
 
     return chosen
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from memapp.train.llama_torch import Llama, add_lora, load_lora, lora_state
 
 
-class Amortizer(nn.Module):
+class Amortizer(nn.Module):  # type: ignore[misc]
     """Passages to soft tokens."""
 
     def __init__(self, frozen: Llama, rank: int, alpha: float, begin: int, seed: int = 0) -> None:

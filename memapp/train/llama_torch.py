@@ -35,7 +35,7 @@ class Shape:
     epsilon: float
 
 
-class Projection(nn.Module):
+class Projection(nn.Module):  # type: ignore[misc]
     """A frozen matrix, and an adapter of low rank beside it if there is one (LoRA; Hu et al., 2021)."""
 
     def __init__(self, weight: Tensor) -> None:
@@ -54,7 +54,7 @@ class Projection(nn.Module):
         return y + F.linear(F.linear(inner, self.a.to(x.dtype)), self.b.to(x.dtype)) * self.scale
 
 
-class Layer(nn.Module):
+class Layer(nn.Module):  # type: ignore[misc]
     """Attention with grouped keys, then the gated network."""
 
     def __init__(self, tensors: dict[str, Tensor], shape: Shape) -> None:
@@ -83,7 +83,7 @@ class Layer(nn.Module):
         return x.unflatten(-1, (heads, self.shape.head_width)).transpose(1, 2)
 
 
-class Llama(nn.Module):
+class Llama(nn.Module):  # type: ignore[misc]
     """The whole model; its frozen tensors may be shared by several, see `twin`."""
 
     def __init__(self, tensors: dict[str, Tensor], shape: Shape) -> None:
@@ -239,7 +239,7 @@ class _Cache:
         return k, v
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def generate(
     model: Llama,
     prompts: Sequence[Sequence[int]],

@@ -52,7 +52,7 @@ def stretches(tokens: int, count: int) -> NDArray[np.int64]:
     return np.arange(count) * tokens // count
 
 
-def _normal(x: Vectors) -> Vectors:
+def _normal(x: NDArray[Any]) -> Vectors:
     return np.asarray(x / np.sqrt(np.mean(np.square(x), axis=-1, keepdims=True) + _EPSILON), np.float32)
 
 
