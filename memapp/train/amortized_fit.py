@@ -23,6 +23,8 @@ from memapp.train.amortized_examples import SETS, Examples, Ragged
 from memapp.train.amortized_net import Amortizer, Reader, per_answer, rounded
 
 LOSSES = ("answer", "question", "contrast", "among", "repeat")
+_LONGEST = 72
+"""Tokens of a question and its answer that are trained on: a batch is as long as its longest."""
 GROUP = 4
 """A passage and those like it: the wrong ones to learn from."""
 
@@ -136,8 +138,9 @@ def _batches(examples: Examples, lengths: NDArray[np.int64], plan: Plan) -> Iter
     chance = np.random.default_rng(plan.seed)
     asked: dict[int, list[int]] = {}
     real: dict[int, list[int]] = {}
+    tails = np.diff(examples.questions.ends, prepend=0) + np.diff(examples.answers.ends, prepend=0)
     for row, (passage, kind) in enumerate(zip(examples.of.tolist(), examples.kind.tolist(), strict=True)):
-        if not examples.held[passage]:
+        if not examples.held[passage] and tails[row] <= _LONGEST:
             (real if kind < len(SETS) else asked).setdefault(passage, []).append(row)
     usable = (examples.neighbours >= 0).all(1) & ~examples.held
     first, rest = (np.array([each for each in rows if usable[each]]) for rows in (real, asked))
