@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Entry:
 
 
 class Bank:
-    """Entries by passage. Used by one thread at a time; its folder belongs to one process while it is written."""
+    """Entries by passage. Used by one thread at a time; several processes may hold one folder, see `_writing`."""
 
     def __init__(self, folder: Path, form: Form) -> None:
         """Opens the folder, or begins it. Raises StatesMismatch for files that are not whole or of another form."""
@@ -63,9 +64,11 @@ class Bank:
         self._files: list[dict[str, NDArray[Any]]] = []
         self._places: dict[int, tuple[int, int]] = {}
         self._free: list[tuple[int, int]] = []
+        self._order: NDArray[np.int64] = np.empty(0, np.int64)
         self._keys: Vectors | None = None
-        for path in sorted(folder.glob("bank-*.safetensors")) if folder.exists() else ():
-            self._take(_opened(path, form))
+        self._seen: tuple[int, ...] = ()
+        """By file, how many times it had been written to when this object last looked."""
+        self.refresh()
 
     def __len__(self) -> int:
         return len(self._places)
@@ -85,27 +88,67 @@ class Bank:
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Adds entries, or replaces those of the same passages."""
-        for entry in entries:
-            file, row = self._places.get(entry.passage) or self._room()
-            steps, codes = coded(entry.soft)
-            arrays = self._files[file]
-            arrays["codes"][row, : len(codes)] = codes
-            arrays["steps"][row, : len(codes)] = steps
-            arrays["keys"][row] = entry.key
-            arrays["counts"][row] = len(codes)
-            arrays["passages"][row] = entry.passage
-            self._places[entry.passage] = file, row
-        self._keys = None
+        with self._writing() as touched:
+            for entry in entries:
+                self._wipe(entry.passage)
+                file, row = self._room()
+                steps, codes = coded(entry.soft)
+                arrays = self._files[file]
+                arrays["codes"][row, : len(codes)] = codes
+                arrays["steps"][row, : len(codes)] = steps
+                arrays["keys"][row] = entry.key
+                arrays["counts"][row] = len(codes)
+                # Last, so that a row that a kill left half written is a free one.
+                arrays["passages"][row] = entry.passage
+                self._places[entry.passage] = file, row
+                touched.add(file)
 
     def forget(self, passages: Iterable[int]) -> int:
         """Wipes entries where they stand; how many there were."""
-        gone = [place for passage in passages if (place := self._places.pop(passage, None))]
-        for file, row in gone:
-            for name, array in self._files[file].items():
-                array[row] = _EMPTY if name == "passages" else 0
-        self._free += gone
-        self._keys = None if gone else self._keys
+        with self._writing() as touched:
+            gone = [file for passage in passages if (file := self._wipe(passage)) is not None]
+            touched.update(gone)
         return len(gone)
+
+    def refresh(self) -> None:
+        """Looks whether another process has written. Raises StatesMismatch as opening does."""
+        paths = sorted(self.folder.glob("bank-*.safetensors")) if self.folder.exists() else []
+        self._files += [_opened(path, self.form) for path in paths[len(self._files) :]]
+        seen = tuple(int(arrays["writes"][0]) for arrays in self._files)
+        if seen == self._seen:
+            return
+        self._seen, self._keys, self._places, self._free = seen, None, {}, []
+        for file in range(len(self._files) - 1, -1, -1):
+            passages = self._files[file]["passages"].tolist()
+            self._free += [(file, row) for row in range(ROWS - 1, -1, -1) if passages[row] == _EMPTY]
+            self._places |= {passage: (file, row) for row, passage in enumerate(passages) if passage != _EMPTY}
+
+    @contextmanager
+    def _writing(self) -> Iterator[set[int]]:
+        """Held while rows change; yields the set of files that were touched, for the others to look again."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(self.folder / "lock"):
+            self.refresh()
+            touched: set[int] = set()
+            try:
+                yield touched
+            finally:
+                for file in touched:
+                    self._files[file]["writes"][0] += 1
+                self._seen = tuple(int(arrays["writes"][0]) for arrays in self._files)
+                self._keys = None if touched else self._keys
+
+    def _wipe(self, passage: int) -> int | None:
+        """The file that it stood in; None when it was not there."""
+        place = self._places.pop(passage, None)
+        if place is None:
+            return None
+        file, row = place
+        for name, array in self._files[file].items():
+            if name != "writes":
+                array[row] = _EMPTY if name == "passages" else 0
+        self._free.append(place)
+        return file
 
     def get(self, passages: Sequence[int]) -> list[Vectors]:
         """Soft tokens, shape (tokens, width) each, float32. Raises KeyError for a passage without an entry."""
@@ -136,7 +179,7 @@ class Bank:
 
     def clear(self) -> None:
         """Removes everything, files too."""
-        self._files, self._places, self._free, self._keys = [], {}, [], None
+        self._files, self._places, self._free, self._keys, self._seen = [], {}, [], None, ()
         for path in self.folder.glob("bank-*.safetensors*") if self.folder.exists() else ():
             path.unlink()
 
@@ -154,15 +197,9 @@ class Bank:
         if not self._free:
             path = self.folder / f"bank-{len(self._files):05d}.safetensors"
             _begin(path, self.form)
-            self._take(_opened(path, self.form))
+            self._files.append(_opened(path, self.form))
+            self._free = [(len(self._files) - 1, row) for row in range(ROWS - 1, -1, -1)]
         return self._free.pop()
-
-    def _take(self, arrays: dict[str, NDArray[Any]]) -> None:
-        file = len(self._files)
-        self._files.append(arrays)
-        passages = arrays["passages"].tolist()
-        self._free += [(file, row) for row in range(ROWS - 1, -1, -1) if passages[row] == _EMPTY]
-        self._places |= {passage: (file, row) for row, passage in enumerate(passages) if passage != _EMPTY}
 
 
 def coded(soft: Vectors) -> tuple[NDArray[np.float16], NDArray[np.int8]]:
@@ -179,6 +216,7 @@ def coded(soft: Vectors) -> tuple[NDArray[np.float16], NDArray[np.int8]]:
 def _tensors(form: Form) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {
         "passages": ("I64", (ROWS,)),
+        "writes": ("I64", (1,)),
         "counts": ("I32", (ROWS,)),
         "codes": ("I8", (ROWS, form.tokens, form.width)),
         "steps": ("F16", (ROWS, form.tokens)),
@@ -200,6 +238,19 @@ def _header(form: Form) -> tuple[bytes, dict[str, int]]:
     text += b" " * (-(8 + len(text)) % 64)
     start = 8 + len(text)
     return len(text).to_bytes(8, "little") + text, {name: start + at for name, at in offsets.items()} | {"": start + at}
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time, where the system has such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _begin(path: Path, form: Form) -> None:

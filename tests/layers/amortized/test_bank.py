@@ -144,3 +144,20 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 
 def test_an_entry_of_the_default_model_stays_below_thirty_kilobytes() -> None:
     assert Form("x", tokens=48, width=576, key=384).entry_bytes <= 30_000
+
+
+def test_two_that_hold_one_folder_do_not_write_over_each_other(tmp_path: Path) -> None:
+    one, other = Bank(tmp_path, FORM), Bank(tmp_path, FORM)
+    one.put(entries(1, 2))
+    other.put(entries(3))
+    one.forget([2])
+    other.put(entries(4, 1))
+    assert one.forget([3]) == 1
+    one.refresh()
+    other.refresh()
+    assert sorted(one.passages) == sorted(other.passages) == [1, 4]
+    for passage in (1, 4):
+        np.testing.assert_array_equal(one.get([passage])[0], other.get([passage])[0])
+    arrays = load_file(tmp_path / "bank-00000.safetensors")
+    assert sorted(arrays["passages"].tolist()) == [-1, -1, -1, 1, 4]
+    assert not arrays["codes"][arrays["passages"] == -1].any()
