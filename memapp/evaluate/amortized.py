@@ -107,8 +107,12 @@ def _opened(collection: Collection, arguments: argparse.Namespace) -> Iterator[_
         model = stack.enter_context(closing(Model(path, options)))
         context = stack.enter_context(closing(model.context(replace(options, context_tokens=2048))))
         encoder = stack.enter_context(closing(SoftEncoder(path, options, weights, place)))
-        form = Form(weights.sha256, arguments.soft_tokens, model.dimension, embedder.identity.dimension)
-        yield _Parts(context, frame(model), encoder, Bank(place / "bank", form), embedder, memory)
+        form = Form(weights.sha256, arguments.soft_tokens, model.dimension)
+        yield _Parts(context, frame(model), encoder, Bank(place / "bank", form, _unasked), embedder, memory)
+
+
+def _unasked(rows: Sequence[int]) -> Vectors:
+    raise NotImplementedError("entries are chosen before they are put into the bank")
 
 
 def _text(record: Record) -> str:
@@ -155,7 +159,7 @@ def _prompts(
         for row in rows:
             if row not in parts.bank:
                 (entry,) = parts.encoder.encode([_text(collection.records[row])], count)
-                parts.bank.put([Entry(row, entry, vectors[row])])
+                parts.bank.put([Entry(row, entry)])
         return parts.bank.get(rows)
 
     def read(rows: Sequence[int]) -> list[str]:
@@ -174,13 +178,13 @@ def _timed(arguments: argparse.Namespace, entry: int) -> tuple[str, ...]:
     """How long a question takes to pick its entries from a large bank and to read them."""
     chance = np.random.default_rng(0)
     with workspace.folder() as place:
-        form = Form("made up", arguments.soft_tokens, 576, 384)
-        bank = Bank(place, form)
+        form = Form("made up", arguments.soft_tokens, 576)
         workspace.note(f"Filling a bank with {arguments.entries:,} entries.")
         soft = chance.normal(size=(form.tokens, form.width)).astype(np.float32)
-        keys = chance.normal(size=(arguments.entries, form.key)).astype(np.float32)
+        keys = chance.normal(size=(arguments.entries, 384)).astype(np.float32)
         keys /= np.linalg.norm(keys, axis=1, keepdims=True)
-        bank.put(Entry(row, soft, key) for row, key in enumerate(keys))
+        bank = Bank(place, form, lambda rows: keys[rows])
+        bank.put(Entry(row, soft) for row in range(arguments.entries))
         bank.nearest(keys[0], 20)
 
         def recalled(key: Vectors) -> None:

@@ -24,7 +24,7 @@ from memapp.protocols import MemoryLayer
 from memapp.settings import Settings
 from memapp.store.extractions import TAGGER
 from memapp.store.log import Entry, Store
-from memapp.types import Change, Document, Extraction, Query, Score, Span, Vectors
+from memapp.types import Document, Extraction, LayerStats, Query, Score, Span, Vectors
 
 EMBEDDER = ScriptedEmbedder()
 MODEL = ScriptedStates()
@@ -38,10 +38,20 @@ def parametric_layer(store: Store) -> ParametricLayer:
 class EagerBank(AmortizedLayer):
     """A bank whose encoder always has the time: what came has its entry at once."""
 
-    def apply(self, changes: Sequence[Change]) -> None:
-        """Takes in, then encodes."""
-        super().apply(changes)
+    def recall(self, query: Query, k: int) -> list[Score]:
+        """Encodes what waits, then recalls."""
         self.encode()
+        return super().recall(query, k)
+
+    def save(self) -> None:
+        """Encodes what waits, then saves."""
+        self.encode()
+        super().save()
+
+    def stats(self) -> LayerStats:
+        """Encodes what waits, then counts."""
+        self.encode()
+        return super().stats()
 
 
 def amortized_layer(store: Store) -> AmortizedLayer:
@@ -50,9 +60,7 @@ def amortized_layer(store: Store) -> AmortizedLayer:
     def encode(texts: Sequence[str], count: int) -> list[Vectors]:
         return [np.repeat(EMBEDDER.embed([text]), count, axis=0) for text in texts]
 
-    return EagerBank(
-        store, EMBEDDER.identity, encode, Form("scripted", 2, EMBEDDER.identity.dimension, EMBEDDER.identity.dimension)
-    )
+    return EagerBank(store, EMBEDDER.identity, encode, Form("scripted", 2, EMBEDDER.identity.dimension))
 
 
 LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {

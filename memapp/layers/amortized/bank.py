@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from memapp.types import Vectors
 ROWS = 4096
 """Entries of a file."""
 _EMPTY = -1
-_KINDS = {"I8": np.int8, "F16": np.float16, "I64": np.int64, "I32": np.int32}
+_KINDS = {"I8": np.int8, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U32": np.uint32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,11 @@ class Form:
     tokens: int
     """Most soft tokens of an entry."""
     width: int
-    key: int
-    """Components of the vector that an entry is found by."""
 
     @property
     def entry_bytes(self) -> int:
         """Bytes of an entry."""
-        return self.tokens * (self.width + 2) + 2 * self.key + 12
+        return self.tokens * (self.width + 2) + 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +50,24 @@ class Entry:
     passage: int
     soft: Vectors
     """Shape (tokens, width): at most the form's number of tokens."""
-    key: Vectors
-    """Of unit length."""
+
+
+Keys = Callable[[Sequence[int]], Vectors]
+"""Passages to the unit vectors that they are found by, a row each. They are the store's, so the bank keeps none."""
 
 
 class Bank:
     """Entries by passage. Used by one thread at a time; several processes may hold one folder, see `_writing`."""
 
-    def __init__(self, folder: Path, form: Form) -> None:
+    def __init__(self, folder: Path, form: Form, keys: Keys) -> None:
         """Opens the folder, or begins it. Raises StatesMismatch for files that are not whole or of another form."""
-        self.folder, self.form = folder, form
+        self.folder, self.form, self._keys_of = folder, form, keys
         self._files: list[dict[str, NDArray[Any]]] = []
         self._places: dict[int, tuple[int, int]] = {}
         self._free: list[tuple[int, int]] = []
-        self._order: NDArray[np.int64] = np.empty(0, np.int64)
-        self._keys: Vectors | None = None
+        self._keyed: tuple[NDArray[np.int64], Vectors] = np.empty(0, np.int64), np.empty((0, 0), np.float32)
+        """Passages, ascending, and their keys, as they were when last asked for."""
+        self._changed = True
         self._seen: tuple[int, ...] = ()
         """By file, how many times it had been written to when this object last looked."""
         self.refresh()
@@ -96,8 +98,8 @@ class Bank:
                 arrays = self._files[file]
                 arrays["codes"][row, : len(codes)] = codes
                 arrays["steps"][row, : len(codes)] = steps
-                arrays["keys"][row] = entry.key
                 arrays["counts"][row] = len(codes)
+                arrays["sums"][row] = _sum(arrays, row, entry.passage)
                 # Last, so that a row that a kill left half written is a free one.
                 arrays["passages"][row] = entry.passage
                 self._places[entry.passage] = file, row
@@ -117,7 +119,7 @@ class Bank:
         seen = tuple(int(arrays["writes"][0]) for arrays in self._files)
         if seen == self._seen:
             return
-        self._seen, self._keys, self._places, self._free = seen, None, {}, []
+        self._seen, self._changed, self._places, self._free = seen, True, {}, []
         for file in range(len(self._files) - 1, -1, -1):
             passages = self._files[file]["passages"].tolist()
             self._free += [(file, row) for row in range(ROWS - 1, -1, -1) if passages[row] == _EMPTY]
@@ -127,7 +129,7 @@ class Bank:
     def _writing(self) -> Iterator[set[int]]:
         """Held while rows change; yields the set of files that were touched, for the others to look again."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _locked(self.folder / "lock"):
+        with _locked(self.folder):
             self.refresh()
             touched: set[int] = set()
             try:
@@ -136,7 +138,7 @@ class Bank:
                 for file in touched:
                     self._files[file]["writes"][0] += 1
                 self._seen = tuple(int(arrays["writes"][0]) for arrays in self._files)
-                self._keys = None if touched else self._keys
+                self._changed = self._changed or bool(touched)
 
     def _wipe(self, passage: int) -> int | None:
         """The file that it stood in; None when it was not there."""
@@ -151,10 +153,14 @@ class Bank:
         return file
 
     def get(self, passages: Sequence[int]) -> list[Vectors]:
-        """Soft tokens, shape (tokens, width) each, float32. Raises KeyError for a passage without an entry."""
+        """Soft tokens, shape (tokens, width) each, float32. Raises KeyError for a passage without an entry, and
+        StatesMismatch for an entry that is not what was written; forget that one and encode it again."""
         found = []
-        for file, row in (self._places[passage] for passage in passages):
+        for passage in passages:
+            file, row = self._places[passage]
             arrays = self._files[file]
+            if arrays["sums"][row] != _sum(arrays, row, passage):
+                raise StatesMismatch(f"The entry of passage {passage} is damaged.", "Run `memapp rebuild amortized`.")
             count = int(arrays["counts"][row])
             steps = arrays["steps"][row, :count].astype(np.float32)
             found.append(arrays["codes"][row, :count] * steps[:, None])
@@ -164,7 +170,7 @@ class Bank:
         """The k entries whose keys are most like a unit vector, with their cosines; ties by passage."""
         if not self._places:
             return []
-        passages, keys = self._all_keys()
+        passages, keys = self._with_keys()
         scores = keys @ np.asarray(vector, np.float32)
         best = np.argpartition(-scores, min(k, len(scores)) - 1)[:k]
         ranked = sorted(best.tolist(), key=lambda row: (-scores[row], passages[row]))
@@ -179,19 +185,21 @@ class Bank:
 
     def clear(self) -> None:
         """Removes everything, files too."""
-        self._files, self._places, self._free, self._keys, self._seen = [], {}, [], None, ()
+        self._files, self._places, self._free, self._changed, self._seen = [], {}, [], True, ()
         for path in self.folder.glob("bank-*.safetensors*") if self.folder.exists() else ():
             path.unlink()
 
-    def _all_keys(self) -> tuple[NDArray[np.int64], Vectors]:
-        if self._keys is None:
-            places = np.array(list(self._places.values()))
-            self._order = np.fromiter(self._places, np.int64, len(self._places))
-            self._keys = np.empty((len(places), self.form.key), np.float32)
-            for file in range(len(self._files)):
-                rows = np.flatnonzero(places[:, 0] == file)
-                self._keys[rows] = self._files[file]["keys"][places[rows, 1]]
-        return self._order, self._keys
+    def _with_keys(self) -> tuple[NDArray[np.int64], Vectors]:
+        if self._changed:
+            known, keys = self._keyed
+            passages = np.sort(np.fromiter(self._places, np.int64, len(self._places)))
+            new = np.setdiff1d(passages, known, assume_unique=True)
+            kept = np.isin(known, passages, assume_unique=True)
+            parts = [keys[kept], np.asarray(self._keys_of(new.tolist()), np.float32)]
+            together = np.concatenate([part for part in parts if len(part)])
+            self._keyed = passages, together[np.argsort(np.concatenate([known[kept], new]))]
+            self._changed = False
+        return self._keyed
 
     def _room(self) -> tuple[int, int]:
         if not self._free:
@@ -210,6 +218,12 @@ def coded(soft: Vectors) -> tuple[NDArray[np.float16], NDArray[np.int8]]:
     return steps, np.rint(soft / steps.astype(np.float32)[:, None]).astype(np.int8)
 
 
+def _sum(arrays: dict[str, NDArray[Any]], row: int, passage: int) -> int:
+    """What tells a damaged entry from a whole one."""
+    start = zlib.crc32(f"{passage} {int(arrays['counts'][row])}".encode())
+    return zlib.crc32(arrays["steps"][row].tobytes(), zlib.crc32(arrays["codes"][row].tobytes(), start))
+
+
 # Files
 
 
@@ -220,7 +234,7 @@ def _tensors(form: Form) -> dict[str, tuple[str, tuple[int, ...]]]:
         "counts": ("I32", (ROWS,)),
         "codes": ("I8", (ROWS, form.tokens, form.width)),
         "steps": ("F16", (ROWS, form.tokens)),
-        "keys": ("F16", (ROWS, form.key)),
+        "sums": ("U32", (ROWS,)),
     }
 
 
@@ -241,16 +255,19 @@ def _header(form: Form) -> tuple[bytes, dict[str, int]]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """One process at a time, where the system has such locks."""
     try:
         import fcntl
     except ImportError:
         yield
         return
-    with path.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)
 
 
 def _begin(path: Path, form: Form) -> None:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from memapp.errors import StatesMismatch
 from memapp.layers.amortized.bank import Bank, Entry, Form
 from memapp.protocols import EmbedderIdentity
@@ -81,7 +79,7 @@ class AmortizedLayer:
         with self._lock:
             bank, skipped = self._load(), set(without)
             found = [id for id, _ in bank.nearest(vector, k + len(skipped)) if id not in skipped][:k][::-1]
-            return list(zip(found, bank.get(found), strict=True))
+            return [(id, soft) for id in found if (soft := self._whole(bank, id)) is not None]
 
     def encode(self, seconds: float | None = None, cancel: threading.Event | None = None) -> int:
         """Has the encoder read passages that have no entry, until all have one or the time is over; how many it read.
@@ -113,7 +111,7 @@ class AmortizedLayer:
         with self._lock:
             bank = self._load()
             bank.flush()
-            derived.write(self._stamp, b"", Stamp(self._cursor, self._mark(), self._form.identity, "bank"))
+            derived.write(self._stamp, b"bank", Stamp(self._cursor, self._mark(), self._form.identity, "bank"))
 
     def stats(self) -> LayerStats:
         """Cursor, passages that have an entry, bytes, and how many wait."""
@@ -126,7 +124,7 @@ class AmortizedLayer:
 
     @property
     def _stamp(self) -> Path:
-        return self._store.database.derived(self._store.number()) / "bank" / "bank.stamp"
+        return self._store.database.derived(self._store.number()) / "bank.stamp"
 
     def _mark(self) -> str:
         return self._store.mark(self._cursor) if self._cursor else ""
@@ -148,14 +146,14 @@ class AmortizedLayer:
     def _opened(self, clear: bool) -> None:
         folder = self._stamp.parent
         try:
-            self._bank = Bank(folder, self._form)
+            self._bank = Bank(folder, self._form, self._keys)
         except StatesMismatch as error:
             log.warning("%s It is made anew.", error)
             clear = True
         if clear:
             for path in folder.glob("bank-*.safetensors*") if folder.exists() else ():
                 path.unlink(missing_ok=True)
-            self._bank = Bank(folder, self._form)
+            self._bank = Bank(folder, self._form, self._keys)
 
     def _reconcile(self) -> None:
         """Makes the bank hold what lives only, and notes what it lacks."""
@@ -166,17 +164,28 @@ class AmortizedLayer:
         self._waiting = dict.fromkeys(id for id in alive if id not in self._bank)
         self._cursor = changes[-1].position if changes else 0
 
+    def _whole(self, bank: Bank, id: int) -> Vectors | None:
+        """Soft tokens; none of a damaged entry, which goes and is encoded again."""
+        try:
+            return bank.get([id])[0]
+        except StatesMismatch as error:
+            log.warning("%s It is encoded again.", error)
+            bank.forget([id])
+            self._waiting[id] = None
+            return None
+
+    def _keys(self, ids: Sequence[int]) -> Vectors:
+        _, vectors = content.vectors_by_id(self._store, ids, self._embedder.dimension)
+        return vectors
+
     def _encoded(self, bank: Bank, ids: Sequence[int]) -> int:
         missing = [id for id in ids if id not in bank]
         passages = content.passages_by_id(self._store, missing)
-        found, vectors = content.vectors_by_id(self._store, sorted(passages), self._embedder.dimension)
-        keys = dict(zip(found.tolist(), vectors, strict=True))
-        read = [id for id in missing if id in keys]
-        soft = self._encode([passages[id].content for id in read], self._form.tokens)
-        bank.put(Entry(id, np.asarray(one), keys[id]) for id, one in zip(read, soft, strict=True))
+        soft = self._encode([passage.content for passage in passages.values()], self._form.tokens)
+        bank.put(Entry(id, one) for id, one in zip(passages, soft, strict=True))
         for id in ids:
             self._waiting.pop(id, None)
-        return len(read)
+        return len(passages)
 
 
 def _ids(changes: Sequence[Change], kind: str) -> list[int]:
