@@ -31,6 +31,7 @@ _HOMES = {
     "parametric-speed": "memapp.evaluate.parametric_speed",
     "parametric-qa": "memapp.evaluate.parametric_qa",
     "context": "memapp.evaluate.context",
+    "amortized": "memapp.evaluate.amortized",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

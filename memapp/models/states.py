@@ -77,9 +77,18 @@ def output_matrix(model: Model, ids: NDArray[np.int32] | None = None) -> Vectors
 
     Raises ModelError for a file whose matrix has another place or form.
     """
+    return _rows(model, _OUTPUTS, ids)
+
+
+def embeddings(model: Model, ids: NDArray[np.int32] | None = None) -> Vectors:
+    """What the model reads in the place of these tokens, or of all; else as `output_matrix`."""
+    return _rows(model, _OUTPUTS[1:], ids)
+
+
+def _rows(model: Model, names: Sequence[str], ids: NDArray[np.int32] | None) -> Vectors:
     import gguf
 
-    place = model.tensor(*_OUTPUTS)
+    place = model.tensor(*names)
     try:
         if place is None or place.bytes % model.vocabulary:
             raise ValueError("it is not there")
@@ -89,6 +98,6 @@ def output_matrix(model: Model, ids: NDArray[np.int32] | None = None) -> Vectors
         return np.ascontiguousarray(rows, dtype=np.float32).reshape(-1, model.dimension)
     except (OSError, ValueError, IndexError, NotImplementedError) as error:
         raise ModelError(
-            f"The output matrix of {model.path.name} cannot be read: {error}.",
+            f"The matrix {names[-1]} of {model.path.name} cannot be read: {error}.",
             "Set `parametric` to knn, which does not need it.",
         ) from error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from memapp import consolidate
 from memapp.layers import dense
+from memapp.layers.amortized import bank
+from memapp.layers.amortized.bank import Form
+from memapp.layers.amortized.layer import AmortizedLayer
 from memapp.layers.dense import DenseLayer
 from memapp.layers.graph import layer as graph
 from memapp.layers.graph.layer import GraphLayer
@@ -20,7 +24,7 @@ from memapp.protocols import MemoryLayer
 from memapp.settings import Settings
 from memapp.store.extractions import TAGGER
 from memapp.store.log import Entry, Store
-from memapp.types import Document, Extraction, Query, Score, Span
+from memapp.types import Document, Extraction, LayerStats, Query, Score, Span, Vectors
 
 EMBEDDER = ScriptedEmbedder()
 MODEL = ScriptedStates()
@@ -31,6 +35,34 @@ def parametric_layer(store: Store) -> ParametricLayer:
     return ParametricLayer(store, Settings(), MODEL.states_identity, lambda text: MODEL.tokens(text)[0], MODEL.outputs)
 
 
+class EagerBank(AmortizedLayer):
+    """A bank whose encoder always has the time: what came has its entry at once."""
+
+    def recall(self, query: Query, k: int) -> list[Score]:
+        """Encodes what waits, then recalls."""
+        self.encode()
+        return super().recall(query, k)
+
+    def save(self) -> None:
+        """Encodes what waits, then saves."""
+        self.encode()
+        super().save()
+
+    def stats(self) -> LayerStats:
+        """Encodes what waits, then counts."""
+        self.encode()
+        return super().stats()
+
+
+def amortized_layer(store: Store) -> AmortizedLayer:
+    """With vectors for soft tokens."""
+
+    def encode(texts: Sequence[str], count: int) -> list[Vectors]:
+        return [np.repeat(EMBEDDER.embed([text]), count, axis=0) for text in texts]
+
+    return EagerBank(store, EMBEDDER.identity, encode, Form("scripted", 2, EMBEDDER.identity.dimension))
+
+
 LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
     "lexical": LexicalLayer,
     "dense-exact": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="exact")),
@@ -38,6 +70,7 @@ LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
     "dense-ivf": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="ivf")),
     "graph": GraphLayer,
     "parametric": parametric_layer,
+    "amortized": amortized_layer,
 }
 
 
@@ -111,6 +144,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dense, "SAVE_FROM", 2)
     monkeypatch.setattr(dense, "_TRAIN_PER_LIST", 8)
     monkeypatch.setattr(graph, "SAVE_FROM", 2)
+    monkeypatch.setattr(bank, "ROWS", 8)
     monkeypatch.setattr(parametric, "_RECALLED_FROM", 1)
 
 

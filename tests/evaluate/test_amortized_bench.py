@@ -1,0 +1,60 @@
+"""The bench of soft tokens, on a small set with the real model and the shipped encoder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from memapp.errors import UsageError
+from memapp.evaluate import bench
+from memapp.evaluate.split import held_out
+
+FINDERS = ("Orla Finch", "Benedikt Vos", "Tamsin Hale", "Ida Kestrel", "Marek Thorn", "Lena Whitlock")
+
+
+def sets(folder: Path, titles: list[str]) -> list[str]:
+    corpus = [
+        {"title": title, "text": f"The well at {title} was found by {FINDERS[n]} in {1840 + 7 * n}, and is kept open."}
+        for n, title in enumerate(titles)
+    ]
+    asked = [
+        {
+            "id": str(n),
+            "question": f"Who found the well at {one['title']}?",
+            "answers": [FINDERS[n]],
+            "gold": [[*one.values()]],
+        }
+        for n, one in enumerate(corpus)
+    ]
+    (folder / "wells.json").write_text(json.dumps(asked))
+    (folder / "wells_corpus.json").write_text(json.dumps(corpus))
+    return ["--set", str(folder / "wells.json"), "--corpus", str(folder / "wells_corpus.json")]
+
+
+def towns(held: bool) -> list[str]:
+    names = (
+        f"{first}{last}"
+        for first in ("Alder", "Birch", "Cedar", "Elm")
+        for last in ("ton", "ford", "by", "wick", "ham")
+    )
+    return [name for name in names if held_out(name) == held][: len(FINDERS)]
+
+
+@pytest.mark.models
+def test_the_right_passage_against_its_controls(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    arguments = [*sets(tmp_path, towns(held=True)), "--entries", "50", "--json", str(out)]
+    assert bench.run("amortized", arguments) == 0
+    figures = json.loads(out.read_text())["figures"]
+    found = figures["log-probability"]
+    assert found["reading"] > found["nothing"]
+    assert found["own"] > found["wrong"]
+    assert found["among"] > found["others"]
+    assert 0 < figures["found among"] <= 1
+
+
+def test_a_set_that_was_trained_on_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="held out"):
+        bench.run("amortized", sets(tmp_path, towns(held=False)))
