@@ -53,6 +53,25 @@ class Document:
     metadata: Metadata = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
 
+    @property
+    def spoken(self) -> bool:
+        """Whether it is a conversation whose sections are its turns: each is a passage of its own."""
+        return bool(self.sections) and "speakers" in self.metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Whose words a passage of a conversation is, and when they were said."""
+
+    speaker: str
+    session: str = ""
+    time: str = ""
+    """ISO 8601 in the conversation's own clock; as it stands there where it cannot be read; empty when unknown."""
+
+
+TURN_MARK = " · "
+"""Between speaker and time in the heading of a turn's section."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -76,6 +95,21 @@ class Passage:
     def content(self) -> str:
         """What the layers index: title, newline, text."""
         return f"{self.title}\n{self.text}" if self.title else self.text
+
+    @property
+    def said(self) -> Said | None:
+        """Who said it and when; None when it is no turn of a conversation.
+
+        A turn is a section of a conversation, or a document of its own whose metadata names its `speaker`.
+        """
+        known = self.metadata
+        session = str(known.get("session", ""))
+        if "speakers" in known:
+            speaker, _, time = self.heading.rpartition(TURN_MARK) if TURN_MARK in self.heading else (self.heading, "", "")
+            return Said(speaker, session, time) if speaker else None
+        if isinstance(known.get("speaker"), str):
+            return Said(known["speaker"], session, str(known.get("time", "")))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
