@@ -609,7 +609,7 @@ class Memory:
     def recall_with(self, layers: Sequence[str] | None = None) -> finding.Recall:
         """What a search over these layers is made with, for `memapp.search`."""
         chosen = self._chosen(tuple(layers) if layers else self.settings.layers)
-        seeding = self._chosen(finding.SEEDING) if set(chosen) == {finding.FOLLOWING} else {}
+        seeding = self._chosen(finding.SEEDING) if set(chosen) - {finding.TURNS} == {finding.FOLLOWING} else {}
         return finding.Recall(self._store, self.embedder, chosen, self.settings, seeding, lambda: self.engine)
 
     def _used(self) -> tuple[str, ...]:
@@ -623,6 +623,7 @@ class Memory:
     def _layer(self, name: str) -> MemoryLayer:
         if name not in self._layers:
             from memapp.layers.dense import DenseLayer
+            from memapp.layers.episodic.layer import EpisodicLayer
             from memapp.layers.graph.layer import GraphLayer
             from memapp.layers.lexical import LexicalLayer
 
@@ -630,6 +631,7 @@ class Memory:
                 "lexical": lambda: LexicalLayer(self._store),
                 "dense": lambda: DenseLayer(self._store, self.embedder.identity, self.settings),
                 "graph": lambda: GraphLayer(self._store),
+                "episodic": lambda: EpisodicLayer(self._store, self.embedder.identity.dimension, self.embedder.embed),
                 PARAMETRIC: self._parametric_layer,
             }
             if name not in makers:

@@ -50,7 +50,7 @@ def shipped(name: str) -> Path:
 class Settings:
     """All that can be set. Field names are the keys of the file and, as MEMAPP_NAME, of the environment."""
 
-    layers: tuple[str, ...] = ("lexical", "dense", "graph")
+    layers: tuple[str, ...] = ("lexical", "dense", "graph", "episodic")
     """Layers that recall asks when a call names none."""
     extract: bool = True
     """Whether phrases are looked for at ingest; the graph is made of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -69,6 +70,7 @@ class Said:
     """ISO 8601 in the conversation's own clock; as it stands there where it cannot be read; empty when unknown."""
 
 
+_STAMPED = re.compile(r"([^\n():]{1,60}) \(\d{1,2} [A-Z][a-z]+ \d{4}(?:, \d\d:\d\d)?\): ")
 TURN_MARK = " · "
 """Between speaker and time in the heading of a turn's section."""
 
@@ -93,7 +95,9 @@ class Passage:
 
     @property
     def content(self) -> str:
-        """What the layers index: title, newline, text."""
+        """What the layers index: title, newline, text; of a turn with its time only who said what."""
+        if stamped := _STAMPED.match(self.text):
+            return f"{stamped[1]}: {self.text[stamped.end() :]}"
         return f"{self.title}\n{self.text}" if self.title else self.text
 
     @property
@@ -105,7 +109,7 @@ class Passage:
         known = self.metadata
         session = str(known.get("session", ""))
         if "speakers" in known:
-            speaker, _, time = self.heading.rpartition(TURN_MARK) if TURN_MARK in self.heading else (self.heading, "", "")
+            speaker, time, *_ = (*self.heading.rsplit(TURN_MARK, 1), "")
             return Said(speaker, session, time) if speaker else None
         if isinstance(known.get("speaker"), str):
             return Said(known["speaker"], session, str(known.get("time", "")))

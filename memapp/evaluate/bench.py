@@ -30,6 +30,7 @@ _HOMES = {
     "parametric-keys": "memapp.evaluate.parametric_keys",
     "parametric-speed": "memapp.evaluate.parametric_speed",
     "parametric-qa": "memapp.evaluate.parametric_qa",
+    "chat": "memapp.evaluate.chat",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

@@ -100,7 +100,7 @@ def _of_sessions(value: Any) -> list[Mapping[str, Any]]:
         if not isinstance(session, Mapping):
             return []
         known = {"session": _first(session, ("session", "id")) or number, "time": _first(session, _TIME)}
-        items = next((session[key] for key in _TURNS if isinstance(session.get(key), list)), [])
+        items: list[Any] = next((session[key] for key in _TURNS if isinstance(session.get(key), list)), [])
         turns += [{**known, **item} for item in items if isinstance(item, Mapping)]
     return turns
 

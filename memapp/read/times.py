@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-_MONTHS = "january february march april may june july august september october november december".split()
-_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_NAMES = "january february march april may june july august september october november december"
+_MONTHS = tuple(_NAMES.split())
+_DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _SEASONS = {"spring": 3, "summer": 6, "fall": 9, "autumn": 9, "winter": 12}
-_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+_WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _COUNTS = {**{word: n for n, word in enumerate(_WORDS, 1)}, "a": 1, "an": 1, "couple": 2, "few": 3, "several": 4}
 
 _VAGUE = frozenset(("few", "several"))
@@ -192,6 +193,10 @@ def _month_of_year(match: re.Match[str], said: date) -> Days:
     return _month(int(match["year"]), _month_number(match))
 
 
+def _named_year(match: re.Match[str], said: date) -> Days:
+    return _year(int(match["year"]))
+
+
 def _named_month(match: re.Match[str], said: date) -> Days:
     month, which = _month_number(match), match["which"].lower()
     year = said.year
@@ -298,7 +303,7 @@ _SAID_OUT = _rules(
             (rf"{_MONTH} {_DATE},? {_YEAR}", _calendar_day),
             (rf"{_SEASON}(?: of)? {_YEAR}", _season_of_year),
             (rf"{_MONTH}(?:,| of)? {_YEAR}", _month_of_year),
-            (rf"(?:in|since|of|during|from|until|by|before|after) {_YEAR}", lambda match, said: _year(int(match["year"]))),
+            (rf"(?:in|since|of|during|from|until|by|before|after) {_YEAR}", _named_year),
         ]
     )
 )

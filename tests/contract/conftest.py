@@ -10,6 +10,7 @@ import pytest
 from memapp import consolidate
 from memapp.layers import dense
 from memapp.layers.dense import DenseLayer
+from memapp.layers.episodic.layer import EpisodicLayer
 from memapp.layers.graph import layer as graph
 from memapp.layers.graph.layer import GraphLayer
 from memapp.layers.lexical import LexicalLayer
@@ -31,6 +32,11 @@ def parametric_layer(store: Store) -> ParametricLayer:
     return ParametricLayer(store, Settings(), MODEL.states_identity, lambda text: MODEL.tokens(text)[0], MODEL.outputs)
 
 
+def episodic_layer(store: Store) -> EpisodicLayer:
+    """Every document is a turn of its own session."""
+    return EpisodicLayer(store, EMBEDDER.identity.dimension, EMBEDDER.embed)
+
+
 LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
     "lexical": LexicalLayer,
     "dense-exact": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="exact")),
@@ -38,6 +44,7 @@ LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
     "dense-ivf": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="ivf")),
     "graph": GraphLayer,
     "parametric": parametric_layer,
+    "episodic": episodic_layer,
 }
 
 
@@ -68,7 +75,8 @@ class World:
             starts = [sum(len(line) + 1 for line in lines[:i]) for i in range(len(lines))]
             spans = tuple(Span(start, start + len(line)) for start, line in zip(starts, lines, strict=True))
             spoken = tuple(Extraction(tuple(line.split())) for line in lines)
-            entries.append(Entry(Document(key, "", text), spans, EMBEDDER.embed(lines), spoken, TAGGER))
+            said = {"speaker": "Ann", "session": key} if self._make is episodic_layer else {}
+            entries.append(Entry(Document(key, "", text, metadata=said), spans, EMBEDDER.embed(lines), spoken, TAGGER))
         self.store.put(entries, EMBEDDER.identity)
         if self._make is parametric_layer:
             consolidate.read(self.store, MODEL)
