@@ -313,7 +313,7 @@ _RULES = _SAID_OUT + _rules(
         [
             (r"(?:the )?day (?:before yesterday|after tomorrow)", _near_day),
             (r"(?:yesterday|last night|today|tonight|this (?:morning|afternoon|evening)|tomorrow)", _near_day),
-            (rf"{_COUNT} {_UNIT} (?:ago|back|earlier)", _ago),
+            (rf"{_COUNT} {_UNIT} (?:ago|back(?! and))", _ago),
             (rf"in {_COUNT} {_UNIT}(?: time)?", _in_time),
             (rf"(?:the |these |this )?(?:last|past) (?:{_COUNT} )?(?P<unit>day|week|month|year)s", _span),
             (rf"{_DATE} (?:of )?{_MONTH}", _day_of_year),

@@ -35,19 +35,19 @@ _WRITTEN = re.compile(r"\[([^\[\]]*\d{4})\]")
 class Shares:
     """What counts for a turn besides how well it fits; 0 leaves an ingredient out."""
 
-    words: float = 0.25
+    words: float = 0.3
     """BM25's part of the fit, as a share of the question's best; the cosine has the rest."""
     answers: float = 0.35
     """Part of the fit of the turn before that a turn gets where that one asks something."""
-    neighbours: float = 0.05
+    neighbours: float = 0.08
     """Part of the fit of the turns before and after that a turn gets."""
-    session: float = 0.2
+    session: float = 0.25
     """Part of the fit of the best turn of its session that a turn gets."""
-    speaker: float = 0.12
+    speaker: float = 0.2
     """What a turn of the only speaker that the question names gets."""
-    asks: float = 0.06
+    asks: float = 0.08
     """What a turn that asks loses."""
-    time: float = 0.1
+    time: float = 0.12
     """What a turn gets that was said in the time that the question names, or that speaks of it."""
     nameless: bool = True
     """Whether the question is compared without the speakers' names."""
