@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from memapp.errors import UsageError
 from memapp.protocols import Embedder, Engine, MemoryLayer
-from memapp.recall import clues, episodes, explain, facts, features, fuse, names, ranker
+from memapp.recall import changed, clues, episodes, explain, facts, features, fuse, names, ranker
 from memapp.recall.features import Evidence
 from memapp.settings import Settings
 from memapp.store import content, extractions
@@ -80,7 +80,7 @@ def search(recall: Recall, question: str, k: int, history: Sequence[Turn] = ()) 
     ranked = episodes.placed(_ranked(found, k), found.rankings, found.turns, found.passages)
     clock.lap("rank")
     hits = [Hit(rank, one.score, found.passages[one.passage], one.shares) for rank, one in enumerate(ranked, 1)]
-    hits = _explained(recall, found, hits)
+    hits = changed.newest_first(_explained(recall, found, hits))
     clock.lap("explain")
     return SearchResult(found.question, tuple(hits), clock.total())
 

@@ -234,6 +234,10 @@ class Hit:
     shares: tuple[LayerShare, ...] = ()
     path: tuple[Step, ...] = ()
     """How the graph came to the passage: the phrases that the question names, then steps from other passages."""
+    standing: str = ""
+    """Of which day it is, where the same person told the same thing otherwise on another; empty where nobody did."""
+    outdated: bool = False
+    """Whether the one of another day is newer and says otherwise."""
 
     @property
     def layers(self) -> tuple[str, ...]:
