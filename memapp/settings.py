@@ -69,6 +69,9 @@ class Settings:
     """Whether the network stays in use when something that it learned was forgotten, until it is trained anew."""
     train_idle_minutes: float = 0.0
     """After so many minutes without a question the chat consolidates the parametric memory; 0 is never."""
+    remember: str = "ask"
+    """What becomes of statements about you and your world in the chat: ask proposes to remember them, on remembers
+    them and says so, off does neither."""
     k: int = 5
     """Passages handed to the model."""
     passage_tokens: int = 200

@@ -645,6 +645,19 @@ class StoredTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A statement of a person that is remembered, or proposed to be."""
+
+    id: str
+    """Of its document; empty while it is only proposed."""
+    text: str
+    at: str = ""
+    """When it was told, ISO 8601."""
+    reason: str = ""
+    """Why it is proposed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What a namespace holds."""
 

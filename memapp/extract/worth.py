@@ -16,7 +16,16 @@ from typing import Literal
 from memapp.read.sentence import boundaries
 
 Reason = Literal[
-    "told to", "about you", "about your world", "secret", "question", "request", "small talk", "passing", "guess", "vague"
+    "told to",
+    "about you",
+    "about your world",
+    "secret",
+    "question",
+    "request",
+    "small talk",
+    "passing",
+    "guess",
+    "vague",
 ]
 
 
@@ -45,12 +54,14 @@ _SECRET = re.compile(
 _DIGITS = re.compile(r"\b(?:\d[ -]?){13,19}\b|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}\b|\b\d{3}-\d{2}-\d{4}\b")
 _KEY = re.compile(r"\b(?=[A-Za-z0-9_\-+/]*\d)(?=[A-Za-z0-9_\-+/]*[A-Za-z])[A-Za-z0-9_\-+/]{20,}\b")
 _ASKS = re.compile(
-    r"^(?:and |so |but |ok(?:ay)?,? |well,? |hey,? )?(?:who|whom|whose|what|when|where|which|why|how|do|does|did|is|are|"
+    r"^(?:and |so |but |ok(?:ay)?,? |well,? |hey,? )?(?:who|whom|whose|what|when|where|which|why|how|do|does|"
+    r"did|is|are|"
     r"was|were|am|can|could|will|would|should|shall|may|have you|has|had)(?:n['’]t)?\b(?! (?:i |we )?(?:live|work) )",
     re.IGNORECASE,
 )
 _REQUEST = re.compile(
-    r"^(?:(?:please|now|then|ok(?:ay)?|and|so|next|just|also),? )*(?:tell|show|give|write|explain|summari[sz]e|list|find|"
+    r"^(?:(?:please|now|then|ok(?:ay)?|and|so|next|just|also),? )*(?:tell|show|give|write|explain|"
+    r"summari[sz]e|list|find|"
     r"search|look|help|translate|make|create|draft|compare|describe|continue|go on|stop|try|check|read|open|let['’]s|"
     r"let me|add|remove|delete|forget|use|answer|repeat|rewrite|shorten|fix|think|wait|imagine|suppose|assume|pretend|"
     r"say|put|remind)\b|^(?:i(?:['’]d| would) like you|i want you|i need you|i(?:['’]m| am) looking for|"
@@ -59,20 +70,26 @@ _REQUEST = re.compile(
     re.IGNORECASE,
 )
 _SMALL = re.compile(
-    r"^(?:(?:hi|hello|hey|good (?:morning|evening|afternoon|night)|thanks?|thank you|thx|cheers|ok(?:ay)?|sure|yes|yeah|"
+    r"^(?:(?:hi|hello|hey|good (?:morning|evening|afternoon|night)|thanks?|thank you|thx|cheers|ok(?:ay)?|"
+    r"sure|yes|yeah|"
     r"yep|no|nope|right|great|nice|cool|wow|perfect|sorry|bye|goodbye|see you|lol|haha|hmm|oh|never ?mind|got it|"
-    r"fine|awesome|exactly|welcome|congrat\w*)\b[\s,!.]*)+(?:there|you|so much|a lot|very much|again|everyone|memapp)?[\s,!.]*"
-    r"|^(?:nice to meet you|have a (?:nice|good|great)|talk (?:to you )?(?:later|soon)|how are you|you(?:['’]re| are) )",
+    r"fine|awesome|exactly|welcome|congrat\w*)\b[\s,!.]*)+(?:there|you|so much|a lot|very much|again|everyone|"
+    r"memapp)?[\s,!.]*"
+    r"|^(?:nice to meet you|have a (?:nice|good|great)|talk (?:to you )?(?:later|soon)|how are you|"
+    r"you(?:['’]re| are) )",
     re.IGNORECASE,
 )
 _PASSING = re.compile(
     r"^(?:(?:well|oh|today|right now|now),? )*(?:i(?:['’]m| am)|i feel|i(?:['’]m| am) feeling|we(?:['’]re| are)) "
-    r"(?:(?:so|very|really|a bit|a little|quite|just|still|not|pretty|too|fine and) )*(?:fine|good|ok(?:ay)?|great|well|tired|"
+    r"(?:(?:so|very|really|a bit|a little|quite|just|still|not|pretty|too|fine and) )*(?:fine|good|ok(?:ay)?|"
+    r"great|well|tired|"
     r"bored|hungry|thirsty|happy|sad|sorry|sure|afraid|glad|confused|lost|stuck|curious|excited|done|ready|back|here|"
     r"busy|sleepy|cold|hot|late|listening|interested|impressed|annoyed|angry|worried|surprised|kidding|joking|right|"
     r"wrong|exhausted|writing|typing|asking|reading|talking|trying|thinking|wondering|going to (?:bed|sleep|lunch))\b"
-    r"|^i (?:see|agree|understand|know|get it|got it|mean|meant|said|asked|forgot|don['’]t (?:know|understand|get|think|care|mind|"
-    r"see|remember)|love it|like it|like that|love that|hate it|can['’]t (?:wait|believe|see|find)|hope (?:so|not|you|that)|"
+    r"|^i (?:see|agree|understand|know|get it|got it|mean|meant|said|asked|forgot|don['’]t (?:know|understand|"
+    r"get|think|care|mind|"
+    r"see|remember)|love it|like it|like that|love that|hate it|can['’]t (?:wait|believe|see|find)|hope (?:so|"
+    r"not|you|that)|"
     r"doubt|disagree|appreciate|will (?:try|see|check|think)|just (?:wanted|want|asked|said))\b",
     re.IGNORECASE,
 )
@@ -92,7 +109,8 @@ _VERB = re.compile(
     r"\b(?:is|are|was|were|am|has|have|had|will|lives?|lived|works?|worked|moved?|owns?|owned|runs?|ran|teach(?:es)?|"
     r"taught|studies|studied|study|plays?|played|loves?|likes?|hates?|prefers?|speaks?|spoke|drives?|drove|got|gets?|"
     r"bought|sold|married|started|quit|left|joined|born|grew|eats?|drinks?|takes?|took|uses?|used|keeps?|kept|meets?|"
-    r"met|goes|went|visit(?:s|ed)?|called|calls|named|costs?|opens?|closes?|belongs?|starts?|ends?|\w{3,}ed|can(?:['’]t|not)?|"
+    r"met|goes|went|visit(?:s|ed)?|called|calls|named|costs?|opens?|closes?|belongs?|starts?|ends?|\w{3,}ed|"
+    r"can(?:['’]t|not)?|"
     r"don['’]t|doesn['’]t|never|always|need(?:s)?|turns?|retires?|flies|fly|flew)\b|['’](?:m|ve|re|s)\b",
     re.IGNORECASE,
 )

@@ -19,7 +19,7 @@ from memapp.read.clean import clean, line, readable
 from memapp.read.draft import Draft
 from memapp.read.encoding import decode
 from memapp.read.jsonl import JsonlReader, parse, record
-from memapp.read.times import dated, moment
+from memapp.read.times import dated, moment, spoken_moment
 from memapp.settings import Settings
 from memapp.types import TURN_MARK, Document, Failure
 
@@ -155,15 +155,9 @@ def _sessions(turns: Sequence[Turn], title: str, source: str, number: int) -> It
             stamp = when.isoformat(timespec="minutes") if when else time
             draft.section(f"{speaker}{TURN_MARK}{stamp}" if stamp else speaker)
             told = dated(words, when.date()) if when else words
-            draft.add(f"{speaker} ({_spoken(when) if when else time}): {told}" if time else f"{speaker}: {told}")
+            draft.add(f"{speaker} ({spoken_moment(when) if when else time}): {told}" if time else f"{speaker}: {told}")
         speakers = list(dict.fromkeys(speaker for _, _, speaker, _ in said))
         known = {"session": session, "time": said[0][1], "speakers": speakers}
         known["speaker"] = speakers[0] if len(speakers) == 1 else ""
         mark = "#".join(part for part in (source, str(number) if number else "", session) if part)
         yield draft.document(source, title or readable(source), "application/json", known, mark)
-
-
-def _spoken(when: datetime.datetime) -> str:
-    """7 May 2023, 13:56; the day alone at midnight, which hardly ever is a time."""
-    day = f"{when.day} {when:%B} {when.year}"
-    return f"{day}, {when:%H:%M}" if when.time() != datetime.time() else day

@@ -95,6 +95,11 @@ def moment(text: str) -> datetime.datetime | None:
     return datetime.datetime.combine(days[0].first, datetime.time(hour, minute))
 
 
+def spoken_moment(when: datetime.datetime) -> str:
+    """7 May 2023, 13:56; the day alone at midnight, which hardly ever is a time."""
+    return f"{_day(when.date())}, {when:%H:%M}" if when.time() != datetime.time() else _day(when.date())
+
+
 def periods(text: str, said: date) -> list[Period]:
     """The times that a text said on that day speaks of, in order, none inside another."""
     found: list[Period] = []

@@ -28,7 +28,10 @@ _RULES = tuple(
     for relation, pattern in (
         ("home", rf"{_I}(?:liv|mov|relocat|settl)(?:e|ed|ing)(?: back| over| down)? (?:in|to|near) {_PLACE}"),
         ("work", rf"{_I}(?:work|worked|working|employed) (?:as|for|at) {_ROLE}{_END}"),
-        ("work", rf"{_I}(?:started|starting|began|took|got|have) (?:a |my )?(?:new )?(?:job|role) (?:as|at|with) {_ROLE}{_END}"),
+        (
+            "work",
+            rf"{_I}(?:started|began|took|got|have) (?:a |my )?(?:new )?(?:job|role) (?:as|at|with) {_ROLE}{_END}",
+        ),
         ("partner", rf"{_I}(?:dating|engaged to|married to|seeing|married) {_PLACE}"),
     )
 )
@@ -36,7 +39,24 @@ _MINE = re.compile(
     rf"\b[Mm]y (?:new |current |own )?(?P<relation>[a-z][\w'’-]*(?: [a-z][\w'’-]*)??) (?:is|was|are) "
     rf"(?:now |called |named |still )*{_ROLE}{_END}"
 )
-_NO_RELATION = frozenset("point question problem idea plan goal advice guess dream hope answer thing view mind".split())
+_NO_RELATION = frozenset(
+    [
+        "point",
+        "question",
+        "problem",
+        "idea",
+        "plan",
+        "goal",
+        "advice",
+        "guess",
+        "dream",
+        "hope",
+        "answer",
+        "thing",
+        "view",
+        "mind",
+    ]
+)
 _PREFIX = re.compile(r"^[^\n():]{1,60}(?: \([^)]*\))?: ")
 
 

@@ -95,7 +95,8 @@ def test_it_is_right_in_nine_of_ten() -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", [message for message in NOT_WORTH if any(word in message for word in ("PIN", "pass", "IBAN", "soc", "tok"))]
+    "secret",
+    [message for message in NOT_WORTH if any(word in message for word in ("PIN", "pass", "IBAN", "soc", "tok"))],
 )
 def test_no_secret_is_let_in(secret: str) -> None:
     (verdict,) = judged(secret)
