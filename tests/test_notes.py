@@ -69,9 +69,8 @@ def test_the_setting_keeps_or_is_silent(memory: Memory) -> None:
 def test_a_secret_is_kept_only_when_told_to(memory: Memory) -> None:
     memory.settings = replace(memory.settings, remember="on")
     assert memory.consider("My password is Tulip-77.") == []
-    assert [note.text for note in memory.consider("Remember that my password is Tulip-77.")] == [
-        "My password is Tulip-77."
-    ]
+    (kept,) = memory.consider("Remember that my password is Tulip-77.")
+    assert kept.text == "My password is Tulip-77."
 
 
 @pytest.mark.parametrize("text", ["", "  \n"])

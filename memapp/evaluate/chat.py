@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from memapp.errors import Malformed
 from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import UNANSWERABLE, reading
 from memapp.evaluate.report import Report
@@ -99,7 +100,10 @@ def run(arguments: argparse.Namespace) -> Report:
 
 def load(path: Path) -> tuple[Conversation, ...]:
     """The conversations of a file in LoCoMo's form. Raises UsageError and ReadError leaves."""
-    return reading(path, lambda path: tuple(_conversation(one) for one in json.loads(path.read_text("utf-8"))))
+    found = reading(path, lambda path: tuple(_conversation(one) for one in json.loads(path.read_text("utf-8"))))
+    if not found:
+        raise Malformed(f"{path} holds no conversation.", "Name a file in LoCoMo's form.")
+    return found
 
 
 def _conversation(value: Mapping[str, Any]) -> Conversation:
