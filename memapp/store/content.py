@@ -66,6 +66,11 @@ def spoken(store: Store, ranges: Iterable[tuple[int, int]]) -> list[Passage]:
     return [passage for passage in found if passage.said is not None]
 
 
+def turns(store: Store) -> int:
+    """How many turns of conversations the namespace holds."""
+    return len(spoken(store, [(0, (1 << 63) - 1)]))
+
+
 def stretches(store: Store, ranges: Iterable[tuple[int, int]], dimension: int) -> tuple[NDArray[np.int64], Vectors]:
     """Ids, shape (n,), and vectors, shape (n, dimension), of the living passages in these ranges, by id."""
     ids: list[int] = []
