@@ -10,7 +10,7 @@ _ROLES = frozenset(("user", "assistant", "system", "human", "ai", "model", "tool
 _OWN = frozenset(("user", "human", "me"))
 _FIRST_PERSON = re.compile(r"\b(?:I|[Mm]e|[Mm]y|[Mm]ine|[Mm]yself)\b")
 _ANCHORED = re.compile(
-    r"\b(before|after|since)\s+((?:she|he|they|i|we|the|her|his|their|my|our|[A-Z]\w+(?:['’]s)?)\b[^?.,;]+)",
+    r"\b(before|after|since)\s+((?:she|he|they|I|we|the|her|his|their|my|our|[A-Z]\w+(?:['’]s)?)\b[^?.,;]+)",
 )
 
 
