@@ -41,7 +41,7 @@ WITHOUT: Mapping[str, Mapping[str, Any]] = {
     "leaving names out": {"nameless": False},
 }
 """Ingredients, and the shares without each."""
-_FACTORS = (0.0, 0.5, 1.5, 2.0)
+_FACTORS = (0.5, 2.0)
 """Of each share, for the choice by the other conversations."""
 
 Rank = Callable[[str], list[str]]
