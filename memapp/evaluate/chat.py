@@ -80,7 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Report:
     """Measures. Raises UsageError and ReadError leaves for a bad data set."""
     conversations = load(arguments.set)
-    embedder = workspace.new_embedder(workspace.settings())
+    embedder = _Remembering(workspace.new_embedder(workspace.settings()))
     found: dict[str, list[tuple[int, str, dict[int, float]]]] = {}
     answers: list[tuple[Asked, str, bool, float]] = []
     with _remembered(conversations, embedder) as memories:
@@ -161,7 +161,6 @@ def turns_by_passage(conversation: Conversation, memory: Memory) -> dict[int, st
 def _rankings(conversation: Conversation, memory: Memory, embedder: Embedder, held_out: bool) -> dict[str, Rank]:
     """Names of what is compared, and how each ranks a conversation's turns for a question."""
     known = turns_by_passage(conversation, memory)
-    embed = _remembering(embedder)
 
     def of(passages: Sequence[int]) -> list[str]:
         return list(dict.fromkeys(known[passage] for passage in passages))
@@ -171,9 +170,11 @@ def _rankings(conversation: Conversation, memory: Memory, embedder: Embedder, he
 
     def layered(shares: Shares) -> Rank:
         recall = memory.recall_with()
-        layer = EpisodicLayer(recall.store, embedder.identity.dimension, embed, shares)
+        layer = EpisodicLayer(recall.store, embedder.identity.dimension, embedder.embed, shares)
         catch_up(layer, recall.store)
-        return lambda text: of([one.passage for one in layer.recall(Query(text, embed([text])[0]), 2 * max(DEPTHS))])
+        return lambda text: of(
+            [one.passage for one in layer.recall(Query(text, embedder.embed([text])[0]), 2 * max(DEPTHS))]
+        )
 
     others = [layer for layer in memory.settings.layers if layer != TURNS]
     rankings = {"dense": searched(["dense"]), "dense + lexical": searched(["dense", "lexical"])}
@@ -197,17 +198,23 @@ def _near() -> dict[str, Shares]:
 _CHOICE = "choice: "
 
 
-def _remembering(embedder: Embedder) -> Callable[[Sequence[str]], Vectors]:
-    """The embedder, asked once for each text."""
-    known: dict[str, Vectors] = {}
+class _Remembering:
+    """An embedder that is asked once for each text."""
 
-    def embed(texts: Sequence[str]) -> Vectors:
-        missing = [text for text in dict.fromkeys(texts) if text not in known]
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self.known: dict[str, Vectors] = {}
+        self.identity = embedder.identity
+        self.encode = embedder.encode
+        self.count = embedder.count
+        self.prepare = embedder.prepare
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """As the embedder does."""
+        missing = [text for text in dict.fromkeys(texts) if text not in self.known]
         if missing:
-            known.update(zip(missing, embedder.embed(missing), strict=True))
-        return np.stack([known[text] for text in texts])
-
-    return embed
+            self.known.update(zip(missing, self._embedder.embed(missing), strict=True))
+        return np.stack([self.known[text] for text in texts])
 
 
 def _drawn(conversation: Conversation, sample: int, conversations: int) -> list[Asked]:
