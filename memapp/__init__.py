@@ -61,6 +61,7 @@ __all__ = [
     "Likelihood",
     "MemappError",
     "Memory",
+    "Note",
     "OriginStats",
     "Passage",
     "Progress",

@@ -227,7 +227,8 @@ def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Pro
     """The model's answer if the passages bear it out, else the sentence that fits best, else the abstention."""
     embed = recall.embedder.embed
     asked = embed([draft.question, found.question]).sum(axis=0)
-    quoted = quote.best(draft.question, asked / max(float(asked @ asked) ** 0.5, 1e-9), found.hits, embed)
+    current = [hit for hit in found.hits if not hit.outdated]
+    quoted = quote.best(draft.question, asked / max(float(asked @ asked) ** 0.5, 1e-9), current, embed)
     cited = cite.cite(draft.text, draft.question, made.used)
     stopped = draft.finish is not None and draft.finish.reason == "cancelled"
     unread = tuple(hit.rank for hit in found.hits if hit.rank not in {one.rank for one in made.used})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from memapp.errors import EmbedderMismatch, StatesMismatch
 from memapp.protocols import Embedder, Extractor, MemoryLayer
-from memapp.search import catch_up
+from memapp.search import TURNS, catch_up
 from memapp.settings import Settings
 from memapp.store import check, content, erase, extractions, kv
 from memapp.store.log import Store
@@ -41,6 +41,7 @@ def forget(
     others are saved again when the memory is closed.
     """
     before = dict(layers)
+    turns = layers[TURNS].stats().passages if TURNS in layers else 0
     gone = store.forget(keys)
     for name, layer in before.items():
         try:
@@ -53,7 +54,9 @@ def forget(
     if proof is not None:
         checks += verify(store, before, settings)
         checks.append(erase.prove(proof, gone.texts, functools.partial(content.still_said, store)))
-    dropped = dict.fromkeys(settings.layers, gone.passages)
+    dropped = dict.fromkeys((name for name in settings.layers if name != TURNS), gone.passages)
+    if TURNS in layers and (less := turns - layers[TURNS].stats().passages):
+        dropped[TURNS] = less
     return ForgetReport(gone.documents, gone.passages, dropped, gone.turns, tuple(checks))
 
 
@@ -73,8 +76,9 @@ def verify(store: Store, layers: Layers, settings: Settings) -> list[Check]:
             checks.append(Check(f"layer {name}", False, error.message, error.hint))
             continue
         remedy = _REMEDIES.get(name, f"Run `memapp rebuild {name}`.")
-        ok = stats.passages == passages and stats.cursor >= head
-        message = f"{stats.passages} of {passages} passages, at change {stats.cursor} of {head}."
+        due = content.turns(store) if name == TURNS else passages
+        ok = stats.passages == due and stats.cursor >= head
+        message = f"{stats.passages} of {due} passages, at change {stats.cursor} of {head}."
         checks.append(Check(f"layer {name}", ok, message, "" if ok else remedy))
     return checks
 

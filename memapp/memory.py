@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from memapp import ask as asking
 from memapp import care
 from memapp import ingest as ingesting
+from memapp import notes as noting
 from memapp import search as finding
 from memapp.errors import ModelError, UsageError
 from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer, SetEngine, StateModel
@@ -42,6 +44,7 @@ from memapp.types import (
     LearnReport,
     Likelihood,
     LogEntry,
+    Note,
     OriginStats,
     Passage,
     Progress,
@@ -467,6 +470,37 @@ class Memory:
                 chats.keep(self._store, session, event.answer, now())
             yield event
 
+    # Notes
+
+    def consider(self, message: str, session: str = "") -> list[Note]:
+        """The statements of a chat message that are worth remembering and not remembered yet.
+
+        With the setting `remember` on they are kept, so each has an id; with ask they are only proposed; with off
+        there are none. Raises UsageError for another value of the setting.
+        """
+        mode = noting.mode(self.settings.remember)
+        if mode == "off":
+            return []
+        found = noting.worthy(message, lambda text: self.recall(text, layers=["dense"]))
+        return [self.remember(note.text, session=session) for note in found] if mode == "on" else found
+
+    def remember(self, text: str, *, session: str = "", id: str | None = None) -> Note:
+        """Keeps a statement of the person as a note, in the place of the note `id` if one is named.
+
+        Raises UsageError when there is no text, or no such note.
+        """
+        if id is not None and id not in {note.id for note in self.notes()}:
+            raise UsageError(f"There is no note '{id}'.", "See them with `memapp notes`.")
+        made = noting.document(_storable(text), session, datetime.datetime.now(), id)
+        self._ingest([made])
+        return Note(made.id, str(made.metadata["note"]), str(made.metadata["time"]))
+
+    def notes(self) -> list[Note]:
+        """What the person had remembered, newest first; `forget` takes any of them back by its id."""
+        return noting.kept(self._store)
+
+    # Sessions
+
     def sessions(self) -> list[SessionInfo]:
         """Kept chat sessions, the one spoken in last first."""
         return chats.sessions(self._store)
@@ -631,7 +665,7 @@ class Memory:
     def recall_with(self, layers: Sequence[str] | None = None) -> finding.Recall:
         """What a search over these layers is made with, for `memapp.search`."""
         chosen = self._chosen(tuple(layers) if layers else self.settings.layers)
-        seeding = self._chosen(finding.SEEDING) if set(chosen) == {finding.FOLLOWING} else {}
+        seeding = self._chosen(finding.SEEDING) if set(chosen) - {finding.TURNS} == {finding.FOLLOWING} else {}
         return finding.Recall(self._store, self.embedder, chosen, self.settings, seeding, lambda: self.engine)
 
     def _used(self) -> tuple[str, ...]:
@@ -645,6 +679,7 @@ class Memory:
     def _layer(self, name: str) -> MemoryLayer:
         if name not in self._layers:
             from memapp.layers.dense import DenseLayer
+            from memapp.layers.episodic.layer import EpisodicLayer
             from memapp.layers.graph.layer import GraphLayer
             from memapp.layers.lexical import LexicalLayer
 
@@ -652,6 +687,7 @@ class Memory:
                 "lexical": lambda: LexicalLayer(self._store),
                 "dense": lambda: DenseLayer(self._store, self.embedder.identity, self.settings),
                 "graph": lambda: GraphLayer(self._store),
+                "episodic": lambda: EpisodicLayer(self._store, self.embedder.identity.dimension, self.embedder.embed),
                 PARAMETRIC: self._parametric_layer,
             }
             if name not in makers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memapp.types import Answer, Citation, Completion, Hit, Influence, Reading, SearchResult
+from memapp.types import Answer, Citation, Completion, Hit, Influence, Passage, Reading, SearchResult
 
 
 def search_record(result: SearchResult) -> dict[str, Any]:
@@ -91,7 +91,16 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "end": passage.end,
         "passage": passage.id,
         "metadata": dict(passage.metadata),
+        "said": _said(passage),
+        "standing": hit.standing or None,
+        "outdated": hit.outdated,
     }
+
+
+def _said(passage: Passage) -> dict[str, Any] | None:
+    """Who said a turn of a conversation, in which session, and when; None for any other passage."""
+    said = passage.said
+    return {"speaker": said.speaker, "session": said.session, "time": said.time} if said else None
 
 
 def citation_record(citation: Citation) -> dict[str, Any]:

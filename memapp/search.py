@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from memapp.errors import UsageError
 from memapp.protocols import Embedder, Engine, MemoryLayer
-from memapp.recall import clues, explain, facts, features, fuse, names, ranker
+from memapp.recall import changed, clues, episodes, explain, facts, features, fuse, names, ranker
 from memapp.recall.features import Evidence
 from memapp.settings import Settings
 from memapp.store import content, extractions
@@ -17,6 +17,8 @@ from memapp.types import FittingFact, Hit, LayerShare, Passage, Query, Score, Se
 
 FOLLOWING = "graph"
 """The layer that starts from what the others found."""
+TURNS = "episodic"
+"""The layer that orders turns of conversations among themselves."""
 SEEDING = ("lexical", "dense")
 """The layers that it starts from when it is the only one chosen."""
 NEAR = 50
@@ -67,16 +69,18 @@ class Gathered:
     """Those of the proposed passages that live."""
     evidence: Evidence | None
     """What the ranker goes by; None where it was not made for these layers or this embedder."""
+    turns: Sequence[Score] = ()
+    """The turns of conversations that live, best first, when the layer that knows them is not the only one asked."""
 
 
 def search(recall: Recall, question: str, k: int, history: Sequence[Turn] = ()) -> SearchResult:
     """The k best passages for a question, follow-ups resolved by `history`. Raises UsageError for an empty question."""
     clock = Clock()
     found = gather(recall, question, k, history, clock)
-    ranked = _ranked(found, k)
+    ranked = episodes.placed(_ranked(found, k), found.rankings, found.turns, found.passages)
     clock.lap("rank")
     hits = [Hit(rank, one.score, found.passages[one.passage], one.shares) for rank, one in enumerate(ranked, 1)]
-    hits = _explained(recall, found, hits)
+    hits = changed.newest_first(_explained(recall, found, hits))
     clock.lap("explain")
     return SearchResult(found.question, tuple(hits), clock.total())
 
@@ -89,13 +93,14 @@ def gather(recall: Recall, question: str, k: int, history: Sequence[Turn] = (), 
         raise UsageError(f"k is {k}.", "Ask for at least one passage.")
     clock = clock or Clock()
     text = clues.standalone(question, history)
-    first = {name: layer for name, layer in recall.layers.items() if name != FOLLOWING}
     follower = recall.layers.get(FOLLOWING)
+    teller = recall.layers.get(TURNS) if len(recall.layers) > 1 else None
+    first = {name: layer for name, layer in recall.layers.items() if layer not in (follower, teller)}
     asked = first or recall.seeding
-    for layer in (*asked.values(), *((follower,) if follower else ())):
+    for layer in (*asked.values(), *(each for each in (follower, teller) if each)):
         catch_up(layer, recall.store)
     clock.lap("catch up")
-    query = Query(text, recall.embedder.embed([text])[0] if _needs_vector(asked) else None)
+    query = Query(text, recall.embedder.embed([text])[0] if teller or _needs_vector(asked) else None)
     clock.lap("embed")
     depth = max(fuse.DEPTH, k)
     rankings: dict[str, list[Score]] = {}
@@ -113,9 +118,13 @@ def gather(recall: Recall, question: str, k: int, history: Sequence[Turn] = (), 
     wanted = {score.passage for each in rankings.values() for score in each}
     if judged:
         wanted = {one.passage for one in near[: max(CONSIDERED, k)]} | {s.passage for s in rankings[FOLLOWING]}
+    turns = teller.recall(query, depth) if teller is not None else []
+    if teller is not None:
+        clock.lap(TURNS)
     # The last guard: what the store does not hold for this namespace now is not recalled, whatever a layer says.
     alive = content.passages_by_id(recall.store, sorted(wanted))
     rankings = {name: [score for score in each if score.passage in alive] for name, each in rankings.items()}
+    told = content.passages_by_id(recall.store, [score.passage for score in turns]) if turns else {}
     clock.lap("load")
     evidence = None
     if judged and alive and query.vector is not None:
@@ -124,7 +133,7 @@ def gather(recall: Recall, question: str, k: int, history: Sequence[Turn] = (), 
         alive = {id: passage for id, passage in alive.items() if id in cosines}
         evidence = features.evidence(text, alive, rankings, near, cosines)
         clock.lap("features")
-    return Gathered(text, rankings, alive, evidence)
+    return Gathered(text, rankings, {**told, **alive}, evidence, [score for score in turns if score.passage in told])
 
 
 def _facts(recall: Recall, query: Query, near: Sequence[Score]) -> tuple[FittingFact, ...]:
@@ -140,7 +149,8 @@ def _facts(recall: Recall, query: Query, near: Sequence[Score]) -> tuple[Fitting
 
 def _ranked(found: Gathered, k: int) -> list[fuse.Fused]:
     if found.evidence is None:
-        titled = names.named(found.question, {id: passage.title for id, passage in found.passages.items()})
+        proposed = {score.passage for ranking in found.rankings.values() for score in ranking}
+        titled = names.named(found.question, {id: found.passages[id].title for id in proposed})
         return fuse.fuse(found.rankings, k, depth=max(fuse.DEPTH, k), named=titled)
     scores = ranker.rank(found.evidence.features)
     shares: dict[int, list[LayerShare]] = {}

@@ -50,7 +50,7 @@ def shipped(name: str) -> Path:
 class Settings:
     """All that can be set. Field names are the keys of the file and, as MEMAPP_NAME, of the environment."""
 
-    layers: tuple[str, ...] = ("lexical", "dense", "graph")
+    layers: tuple[str, ...] = ("lexical", "dense", "graph", "episodic")
     """Layers that recall asks when a call names none."""
     extract: bool = True
     """Whether phrases are looked for at ingest; the graph is made of them."""
@@ -69,6 +69,9 @@ class Settings:
     """Whether the network stays in use when something that it learned was forgotten, until it is trained anew."""
     train_idle_minutes: float = 0.0
     """After so many minutes without a question the chat consolidates the parametric memory; 0 is never."""
+    remember: str = "ask"
+    """What becomes of statements about you and your world in the chat: ask proposes to remember them, on remembers
+    them and says so, off does neither."""
     k: int = 5
     """Passages handed to the model."""
     passage_tokens: int = 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -53,6 +54,26 @@ class Document:
     metadata: Metadata = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
 
+    @property
+    def spoken(self) -> bool:
+        """Whether it is a conversation whose sections are its turns: each is a passage of its own."""
+        return bool(self.sections) and "speakers" in self.metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Whose words a passage of a conversation is, and when they were said."""
+
+    speaker: str
+    session: str = ""
+    time: str = ""
+    """ISO 8601 in the conversation's own clock; as it stands there where it cannot be read; empty when unknown."""
+
+
+_STAMPED = re.compile(r"([^\n():]{1,60}) \(\d{1,2} [A-Z][a-z]+ \d{4}(?:, \d\d:\d\d)?\): ")
+TURN_MARK = " · "
+"""Between speaker and time in the heading of a turn's section."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -74,8 +95,25 @@ class Passage:
 
     @property
     def content(self) -> str:
-        """What the layers index: title, newline, text."""
+        """What the layers index: title, newline, text; of a turn with its time only who said what."""
+        if stamped := _STAMPED.match(self.text):
+            return f"{stamped[1]}: {self.text[stamped.end() :]}"
         return f"{self.title}\n{self.text}" if self.title else self.text
+
+    @property
+    def said(self) -> Said | None:
+        """Who said it and when; None when it is no turn of a conversation.
+
+        A turn is a section of a conversation, or a document of its own whose metadata names its `speaker`.
+        """
+        known = self.metadata
+        session = str(known.get("session", ""))
+        if "speakers" in known:
+            speaker, time, *_ = (*self.heading.rsplit(TURN_MARK, 1), "")
+            return Said(speaker, session, time) if speaker else None
+        if isinstance(known.get("speaker"), str):
+            return Said(known["speaker"], session, str(known.get("time", "")))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +234,10 @@ class Hit:
     shares: tuple[LayerShare, ...] = ()
     path: tuple[Step, ...] = ()
     """How the graph came to the passage: the phrases that the question names, then steps from other passages."""
+    standing: str = ""
+    """Of which day it is, where the same person told the same thing otherwise on another; empty where nobody did."""
+    outdated: bool = False
+    """Whether the one of another day is newer and says otherwise."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -650,6 +692,19 @@ class StoredTurn:
     citations: tuple[Citation, ...] = ()
     erased: bool = False
     """True when the answer went because a document that it cites was forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A statement of a person that is remembered, or proposed to be."""
+
+    id: str
+    """Of its document; empty while it is only proposed."""
+    text: str
+    at: str = ""
+    """When it was told, ISO 8601."""
+    reason: str = ""
+    """Why it is proposed."""
 
 
 @dataclass(frozen=True, slots=True)

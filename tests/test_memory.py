@@ -296,16 +296,17 @@ def test_stats(filled: Memory, tmp_path: Path) -> None:
         ("lexical", 2, 2),
         ("dense", 2, 2),
         ("graph", 2, 2),
+        ("episodic", 0, 2),
     ]
 
 
 def test_rebuild(filled: Memory) -> None:
     before = [(hit.passage.id, hit.score) for hit in filled.recall("heron pond otter")]
     seen: list[Progress] = []
-    assert [stats.passages for stats in filled.rebuild(progress=seen.append)] == [2, 2, 2]
+    assert [stats.passages for stats in filled.rebuild(progress=seen.append)] == [2, 2, 2, 0]
     assert [stats.name for stats in filled.rebuild(["lexical"])] == ["lexical"]
     assert [(hit.passage.id, hit.score) for hit in filled.recall("heron pond otter")] == before
-    assert [one.item for one in seen] == ["lexical", "dense", "graph"]
+    assert [one.item for one in seen] == ["lexical", "dense", "graph", "episodic"]
 
 
 def test_prepare_loads_both_models(memory: Memory) -> None:

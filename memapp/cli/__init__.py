@@ -29,6 +29,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "batch": ask.batch,
     "chat": ask.chat,
     "complete": parametric.complete,
+    "note": remember.note,
+    "notes": remember.notes,
     "forget": remember.forget,
     "list": inspect.list_,
     "show": inspect.show,

@@ -147,6 +147,8 @@ def _print_hit(hit: Hit, question: str, explain: bool) -> None:
     output.out(f"{hit.rank:>2}  {hit.score:.3f}  {title}" + (f"  ({where})" if where else ""))
     text = output.paragraph(output.snippet(hit.passage.text, question), indent=4)
     output.out(output.emphasised(text, question) if output.colourful() else text)
+    if hit.standing:
+        output.out(f"    ({output.one_line(hit.standing)})")
     if explain:
         _print_way(hit)
 

@@ -37,6 +37,32 @@ def ingest(
     _print_report(report, given, verbose, as_json)
 
 
+def note(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A statement, such as: I live in Oslo.")],
+    replace: Annotated[str | None, typer.Option("--replace", metavar="NOTE", help="In the place of this note.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Remember a statement of yours."""
+    with memory_of(context, create=True) as memory:
+        kept = memory.remember(text, id=replace)
+    if as_json:
+        output.out_json(kept)
+    options(context).note(f"Remembered as {kept.id}. `memapp forget {kept.id}` takes it back.")
+
+
+def notes(context: typer.Context, as_json: Json = False) -> None:
+    """List the statements of yours that are remembered."""
+    with memory_of(context) as memory:
+        kept = memory.notes()
+    if as_json:
+        output.out_json({"notes": kept})
+        return
+    if not kept:
+        options(context).note("No notes. Tell one with: memapp note TEXT")
+    output.columns((one.id, one.at.replace("T", " "), output.one_line(one.text)) for one in kept)
+
+
 def import_(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A file that `memapp export` wrote.")],

@@ -32,6 +32,7 @@ _HOMES = {
     "parametric-qa": "memapp.evaluate.parametric_qa",
     "context": "memapp.evaluate.context",
     "amortized": "memapp.evaluate.amortized",
+    "chat": "memapp.evaluate.chat",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

@@ -60,14 +60,14 @@ def load(questions: Path, corpus: Path | None = None) -> tuple[Collection, ...]:
     form.
     """
     if questions.is_dir():
-        return (_reading(questions, _cranfield),)
-    value = _reading(questions, _json)
+        return (reading(questions, _cranfield),)
+    value = reading(questions, _json)
     if isinstance(value, list) and value and isinstance(value[0], dict) and "sessions" in value[0]:
-        return tuple(_reading(questions, lambda _: [_conversation(one) for one in value]))
+        return tuple(reading(questions, lambda _: [_conversation(one) for one in value]))
     if corpus is None:
         raise UsageError(f"{questions.name} needs a corpus.", "Name it with --corpus.")
     records = load_corpus(corpus)
-    return (_reading(questions, lambda path: Collection(path.stem, records, tuple(_questions(value, records)))),)
+    return (reading(questions, lambda path: Collection(path.stem, records, tuple(_questions(value, records)))),)
 
 
 def load_corpus(path: Path) -> tuple[Record, ...]:
@@ -77,10 +77,10 @@ def load_corpus(path: Path) -> tuple[Record, ...]:
         pairs = dict.fromkeys((one["title"], one["text"]) for one in _json(path))
         return tuple(Record(f"{path.stem}:{n}", title, text) for n, (title, text) in enumerate(pairs))
 
-    return _reading(path, read)
+    return reading(path, read)
 
 
-def _reading(path: Path, read: Callable[[Path], T]) -> T:
+def reading(path: Path, read: Callable[[Path], T]) -> T:
     """The boundary at which a bad file becomes an error of ours."""
     if not path.exists():
         raise UsageError(f"There is no {path}.", "Name a file or folder that exists.")

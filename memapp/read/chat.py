@@ -1,4 +1,8 @@
-"""JSON files: chat exports, lists of records, and anything else as the text that it is."""
+"""JSON files: chat exports, lists of records, and anything else as the text that it is.
+
+A turn is a section of its session's document: "speaker (time): words", with the date behind words such as "yesterday",
+so that whoever reads the turn alone knows when it was.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,20 @@ from typing import Any, ClassVar
 
 from memapp.errors import ReadError
 from memapp.read.bounded import DEFAULTS, load, tree_bytes
-from memapp.read.clean import clean, line
+from memapp.read.clean import clean, line, readable
 from memapp.read.draft import Draft
 from memapp.read.encoding import decode
 from memapp.read.jsonl import JsonlReader, parse, record
+from memapp.read.times import dated, moment, spoken_moment
 from memapp.settings import Settings
-from memapp.types import Document, Failure
+from memapp.types import TURN_MARK, Document, Failure
 
 _SPEAKER = ("speaker", "author", "role", "name", "from", "sender", "user")
 _SAID = ("content", "text", "message", "body")
 _TIME = ("time", "timestamp", "date", "create_time", "created_at", "ts")
 _TURNS = ("messages", "turns", "conversation", "chat")
+_SESSIONS = "sessions"
+_SHOWN = "caption"
 Turn = tuple[str, str, str, str]
 """Session, time, speaker, words."""
 
@@ -77,9 +84,25 @@ def _conversations(value: Any) -> Iterator[tuple[str, list[Turn]]]:
         return
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, Mapping):
-            turns = next((found for key in _TURNS if (found := _turns(item.get(key)))), [])
+            turns = _turns(_of_sessions(item.get(_SESSIONS))) or _turns_in(item)
             if turns:
                 yield _title(item), turns
+
+
+def _turns_in(value: Mapping[str, Any]) -> list[Turn]:
+    return next((found for key in _TURNS if (found := _turns(value.get(key)))), [])
+
+
+def _of_sessions(value: Any) -> list[Mapping[str, Any]]:
+    """The turns of a list of sessions, which tell for their turns what session it is and when it began."""
+    turns: list[Mapping[str, Any]] = []
+    for number, session in enumerate(value if isinstance(value, list) else (), 1):
+        if not isinstance(session, Mapping):
+            return []
+        known = {"session": _first(session, ("session", "id")) or number, "time": _first(session, _TIME)}
+        items: list[Any] = next((session[key] for key in _TURNS if isinstance(session.get(key), list)), [])
+        turns += [{**known, **item} for item in items if isinstance(item, Mapping)]
+    return turns
 
 
 def _turns(value: Any) -> list[Turn]:
@@ -93,6 +116,8 @@ def _turns(value: Any) -> list[Turn]:
             speaker = _first(speaker, ("name", "role"))
         if not isinstance(speaker, str) or said is None:
             return []
+        if said and isinstance(item.get(_SHOWN), str):
+            said += f" [{line(item[_SHOWN])}]"
         if said:
             turns.append((line(str(item.get("session") or "")), _time(_first(item, _TIME)), line(speaker), said))
     return turns
@@ -126,9 +151,13 @@ def _sessions(turns: Sequence[Turn], title: str, source: str, number: int) -> It
     for session, group in groupby(turns, key=lambda turn: turn[0]):
         draft, said = Draft(), list(group)
         for _, time, speaker, words in said:
-            draft.add(f"{speaker} ({time}): {words}" if time else f"{speaker}: {words}")
+            when = moment(time) if time else None
+            stamp = when.isoformat(timespec="minutes") if when else time
+            draft.section(f"{speaker}{TURN_MARK}{stamp}" if stamp else speaker)
+            told = dated(words, when.date()) if when else words
+            draft.add(f"{speaker} ({spoken_moment(when) if when else time}): {told}" if time else f"{speaker}: {told}")
         speakers = list(dict.fromkeys(speaker for _, _, speaker, _ in said))
         known = {"session": session, "time": said[0][1], "speakers": speakers}
         known["speaker"] = speakers[0] if len(speakers) == 1 else ""
         mark = "#".join(part for part in (source, str(number) if number else "", session) if part)
-        yield draft.document(source, title, "application/json", known, mark)
+        yield draft.document(source, title or readable(source), "application/json", known, mark)

@@ -51,9 +51,10 @@ def split_all(documents: Sequence[Document], budget: int, count: Count, whole: i
     """The passages of each document: in order, trimmed, apart, and together every character that is not white space.
 
     No passage has more than `budget` tokens, unless a single character has; sentences are cut only where one alone is
-    longer. A passage keeps to its section, unless the section is tiny. With `whole`, a document of at most that many
-    tokens, and of at most 16 times as many characters, is one passage. `count` gives the tokens of each text; it is
-    called a few times in all, and the parts of a text must not count less than the whole.
+    longer. A passage keeps to its section, unless the section is tiny and no turn of a conversation. With `whole`, any
+    other document of at most that many tokens, and of at most 16 times as many characters, is one passage. `count`
+    gives the tokens of each text; it is called a few times in all, and the parts of a text must not count less than
+    the whole.
     """
     if budget < 1:
         raise ValueError("budget must be at least 1")
@@ -62,12 +63,13 @@ def split_all(documents: Sequence[Document], budget: int, count: Count, whole: i
     raw = [_units(documents[index]) for index in waiting]
     texts = [documents[index].text for index in waiting]
     for index, text, units in zip(waiting, texts, _counted(texts, raw, budget, count), strict=True):
-        spans[index] = [span for group in _groups(units, budget) for span in _packed(text, group, budget)]
+        tiny = 0.0 if documents[index].spoken else budget * _TINY
+        spans[index] = [span for group in _groups(units, budget, tiny) for span in _packed(text, group, budget)]
     return [spans[index] for index in range(len(documents))]
 
 
 def _whole(documents: Sequence[Document], count: Count, whole: int) -> dict[int, list[Span]]:
-    short = [index for index, document in enumerate(documents) if len(document.text) <= 16 * whole]
+    short = [i for i, document in enumerate(documents) if not document.spoken and len(document.text) <= 16 * whole]
     counts = count([documents[index].text for index in short]) if short else []
     return {
         index: list(_trimmed(documents[index].text, 0, len(documents[index].text)))
@@ -209,9 +211,8 @@ def _best_cut(sums: Sequence[int], kinds: Sequence[int], first: int, most: int, 
     return min(candidates, key=lambda cut: abs(sums[cut] - target) / size + _PENALTY[kinds[cut]], default=most)
 
 
-def _groups(units: Sequence[_Unit], budget: int) -> Iterator[list[_Unit]]:
-    """Runs of units that passages may not leave: sections, the tiny ones joined to a neighbour."""
-    tiny = budget * _TINY
+def _groups(units: Sequence[_Unit], budget: int, tiny: float) -> Iterator[list[_Unit]]:
+    """Runs of units that passages may not leave: sections, those under `tiny` tokens joined to a neighbour."""
     groups: list[list[_Unit]] = []
     tokens = 0
     for unit in units:

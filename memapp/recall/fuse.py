@@ -62,6 +62,7 @@ def by_rank(values: Sequence[float]) -> list[float]:
 VOICES: Mapping[str, Voice] = {
     "dense": Voice(0.7, as_it_is),
     "lexical": Voice(0.3, of_the_best),
+    "episodic": Voice(1.0, as_it_is),
 }
 UNKNOWN = Voice(0.5, by_rank, floor=False)
 

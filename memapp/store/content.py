@@ -52,6 +52,25 @@ def passages_of(store: Store, key: str) -> list[Passage]:
         return [Passage(*row) for row in connection.execute(query)]
 
 
+def spoken(store: Store, ranges: Iterable[tuple[int, int]]) -> list[Passage]:
+    """The passages in these ranges that live and are turns of conversations, by id."""
+    # What is looked for in the text of the metadata is only a first sieve.
+    query = _PASSAGE.where(
+        documents.c.namespace + 0 == store.number(), sa.cast(documents.c.metadata, sa.Text).contains('"speaker')
+    )
+    found: list[Passage] = []
+    with store.database.reading() as connection:
+        for first, last in joined(ranges):
+            rows = connection.execute(query.where(passages.c.id.between(first, last)))
+            found += [Passage(*row) for row in rows]
+    return [passage for passage in found if passage.said is not None]
+
+
+def turns(store: Store) -> int:
+    """How many turns of conversations the namespace holds."""
+    return len(spoken(store, [(0, (1 << 63) - 1)]))
+
+
 def stretches(store: Store, ranges: Iterable[tuple[int, int]], dimension: int) -> tuple[NDArray[np.int64], Vectors]:
     """Ids, shape (n,), and vectors, shape (n, dimension), of the living passages in these ranges, by id."""
     ids: list[int] = []

@@ -17,7 +17,7 @@ from textual.worker import Worker, WorkerState
 from memapp.errors import UsageError
 from memapp.tui import export
 from memapp.tui.text import count
-from memapp.types import Progress, SearchResult, Stats, StoredTurn
+from memapp.types import Note, Progress, SearchResult, Stats, StoredTurn
 
 if TYPE_CHECKING:
     from memapp.memory import Memory
@@ -63,6 +63,13 @@ class Backstage(Widget):
         def __init__(self, stats: Stats) -> None:
             super().__init__()
             self.stats = stats
+
+    class Considered(Message):
+        """Statements of a question that are worth remembering; those with an id are remembered."""
+
+        def __init__(self, notes: list[Note]) -> None:
+            super().__init__()
+            self.notes = notes
 
     class Searched(Message):
         """What a search found."""
@@ -133,6 +140,18 @@ class Backstage(Widget):
     def search(self, text: str, k: int = 20) -> None:
         """Finds the passages nearest to a text."""
         self.post_message(self.Searched(self.memory.search(text, k)))
+
+    @work(thread=True, group="notes", exit_on_error=False)
+    def consider(self, message: str, session: str) -> None:
+        """Looks for what is worth remembering in a message."""
+        found = self.memory.consider(message, session)
+        if found:
+            self.post_message(self.Considered(found))
+
+    @work(thread=True, group="notes", exit_on_error=False)
+    def remember(self, statements: Sequence[str], session: str) -> None:
+        """Keeps statements as notes."""
+        self.post_message(self.Considered([self.memory.remember(text, session=session) for text in statements]))
 
     @work(thread=True, group="export", exit_on_error=False)
     def export(self, session: str, path: Path) -> None:

@@ -62,6 +62,8 @@ class ChatScreen(Screen[None]):
         self._names: frozenset[str] | None = None
         self._documents = 0
         self._stale = False
+        self._proposed: list[str] = []
+        self._last_note = ""
         self._top = TopLine()
         self._conversation = Conversation()
         self._ingest = IngestBar()
@@ -204,6 +206,22 @@ class ChatScreen(Screen[None]):
         self._status.tokens = message.answer.tokens
         self._status.rate = message.rate
 
+        if message.answer.finish != "cancelled":
+            self._backstage.consider(message.answer.question, self._session)
+
+    @on(Backstage.Considered)
+    async def _show_notes(self, message: Backstage.Considered) -> None:
+        kept = [note for note in message.notes if note.id]
+        self._proposed = [note.text for note in message.notes if not note.id]
+        if kept:
+            self._last_note = kept[-1].id
+            said = "; ".join(f"“{one_line(note.text, 200)}”" for note in kept)
+            await self._conversation.note(f"Remembered: {said}\n/forget that takes it back.")
+            self._backstage.count()
+        if self._proposed:
+            said = "; ".join(f"“{one_line(text, 200)}”" for text in self._proposed)
+            await self._conversation.note(f"Remember {said}?\n/remember keeps it, /remember TEXT other words.")
+
     @on(Conversation.Failed)
     def _return_question(self, message: Conversation.Failed) -> None:
         if not self._composer.put_back(message.question):
@@ -231,6 +249,7 @@ class ChatScreen(Screen[None]):
             "ingest": self._do_ingest,
             "search": self._do_search,
             "forget": self._do_forget,
+            "remember": self._do_remember,
             "sessions": self._do_sessions,
             "new": self._switch,
             "export": self._do_export,
@@ -275,7 +294,15 @@ class ChatScreen(Screen[None]):
         if sources:
             self._pane.take_focus()
 
+    def _do_remember(self, text: str) -> None:
+        statements = [text] if text else self._proposed
+        if not statements:
+            raise UsageError("Nothing was proposed to be remembered.", "Write /remember TEXT.")
+        self._backstage.remember(statements, self._session)
+
     def _do_forget(self, what: str) -> None:
+        if what.casefold() == "that" and self._last_note:
+            what = self._last_note
         self.app.push_screen(ForgetScreen(self._backstage.memory, what), self._forgotten)
 
     def _forgotten(self, report: ForgetReport | None) -> None:

@@ -34,7 +34,8 @@ class Command:
 COMMANDS = (
     Command("ingest", "PATH…", "Remember files and folders"),
     Command("search", "TEXT", "Show the passages nearest to a text"),
-    Command("forget", "DOCUMENT", "Forget a document, by id, title or source"),
+    Command("forget", "DOCUMENT", "Forget a document, by id, title or source, or that: the last note"),
+    Command("remember", "[TEXT]", "Remember what was proposed, or this text"),
     Command("sessions", "", "List, switch, search and delete sessions"),
     Command("new", "[NAME]", "Begin a new session"),
     Command("export", "[PATH]", "Write this session to a Markdown file"),

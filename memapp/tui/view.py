@@ -92,7 +92,7 @@ def source_of_hit(hit: Hit, label: str = "·") -> Source:
         passage=Span(passage.start, passage.end),
         source=passage.source,
         page=passage.page,
-        heading=passage.heading,
+        heading=" · ".join(part for part in (passage.heading, hit.standing) if part),
         shares=hit.shares,
         path=hit.path,
     )

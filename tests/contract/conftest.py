@@ -14,6 +14,7 @@ from memapp.layers.amortized import bank
 from memapp.layers.amortized.bank import Form
 from memapp.layers.amortized.layer import AmortizedLayer
 from memapp.layers.dense import DenseLayer
+from memapp.layers.episodic.layer import EpisodicLayer
 from memapp.layers.graph import layer as graph
 from memapp.layers.graph.layer import GraphLayer
 from memapp.layers.lexical import LexicalLayer
@@ -63,6 +64,11 @@ def amortized_layer(store: Store) -> AmortizedLayer:
     return EagerBank(store, EMBEDDER.identity, encode, Form("scripted", 2, EMBEDDER.identity.dimension))
 
 
+def episodic_layer(store: Store) -> EpisodicLayer:
+    """Every document is a turn of its own session."""
+    return EpisodicLayer(store, EMBEDDER.identity.dimension, EMBEDDER.embed)
+
+
 LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
     "lexical": LexicalLayer,
     "dense-exact": lambda store: DenseLayer(store, EMBEDDER.identity, Settings(dense_index="exact")),
@@ -71,6 +77,7 @@ LAYERS: dict[str, Callable[[Store], MemoryLayer]] = {
     "graph": GraphLayer,
     "parametric": parametric_layer,
     "amortized": amortized_layer,
+    "episodic": episodic_layer,
 }
 
 
@@ -101,7 +108,8 @@ class World:
             starts = [sum(len(line) + 1 for line in lines[:i]) for i in range(len(lines))]
             spans = tuple(Span(start, start + len(line)) for start, line in zip(starts, lines, strict=True))
             spoken = tuple(Extraction(tuple(line.split())) for line in lines)
-            entries.append(Entry(Document(key, "", text), spans, EMBEDDER.embed(lines), spoken, TAGGER))
+            said = {"speaker": "Ann", "session": key} if self._make is episodic_layer else {}
+            entries.append(Entry(Document(key, "", text, metadata=said), spans, EMBEDDER.embed(lines), spoken, TAGGER))
         self.store.put(entries, EMBEDDER.identity)
         if self._make is parametric_layer:
             consolidate.read(self.store, MODEL)

@@ -435,7 +435,8 @@ def test_chat_with_speakers_times_and_sessions(tmp_path):
         {"speaker": "Ann", "text": "In May.", "session": 2},
     ]
     first, second = documents(write(tmp_path / "a.json", json.dumps(turns)))
-    assert first.text == "Ann (2021-03-02 10:00): I moved to Oslo.\n\nBo (2021-03-02T09:00:00+00:00): When?"
+    assert first.text == "Ann (2 March 2021, 10:00): I moved to Oslo.\n\nBo (2 March 2021, 09:00): When?"
+    assert [section.heading for section in first.sections] == ["Ann · 2021-03-02T10:00", "Bo · 2021-03-02T09:00"]
     assert first.metadata == {"session": "1", "time": "2021-03-02 10:00", "speakers": ["Ann", "Bo"]}
     assert (first.id, second.id, second.metadata["speaker"]) == ("a.json#1", "a.json#2", "Ann")
 

@@ -31,6 +31,7 @@ from memapp.types import (
     IngestReport,
     Item,
     LayerShare,
+    Note,
     Passage,
     Progress,
     Recalled,
@@ -159,6 +160,11 @@ class FakeMemory:
             tokens=Tokens(1200, len(text) // 4, 4096),
             finish=finish,  # type: ignore[arg-type]
         )
+
+    # notes
+
+    def consider(self, message: str, session: str = "") -> list[Note]:
+        return []
 
     # sessions
 

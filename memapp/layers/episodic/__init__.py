@@ -1,0 +1,1 @@
+"""Conversations: turns by what was said, by whom, when, and in answer to what."""
