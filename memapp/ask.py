@@ -78,7 +78,7 @@ def stream(
     made, note = prompted(engine, settings, question, read, history, reading.Form() if reader else None)
     clock.lap("prompt")
     draft = _Draft(question)
-    for piece in _written(engine, made, sampling, cancel, bias, states):
+    for piece in written(engine, made, sampling, cancel, bias, states):
         if isinstance(piece, Finish):
             draft.finish = piece
             break
@@ -125,14 +125,15 @@ def prompted(
     return prompt.build(question, hits, turns, room, engine.count, form), note
 
 
-def _written(
+def written(
     engine: Engine,
     made: prompt.Prompt,
     sampling: Sampling,
-    cancel: threading.Event | None,
-    bias: Mixture | None,
-    states: StateStore | None,
+    cancel: threading.Event | None = None,
+    bias: Mixture | None = None,
+    states: StateStore | None = None,
 ) -> Iterator[Piece | Finish]:
+    """What the model writes after the prompt, its passages one after another or apart as it was made."""
     if made.apart is not None and isinstance(engine, SetEngine):
         return engine.stream_set(made.apart, sampling, cancel, bias, states)
     return engine.stream(made.messages, sampling, cancel, bias)

@@ -24,10 +24,11 @@ from memapp.models.native import Context, Model, Options
 from memapp.models.sampling import check
 from memapp.models.sequences import SEQUENCES, Window
 from memapp.models.set_prompt import Apart, Tokens
+from memapp.models.taught import TaughtEngine
 from memapp.models.template import Template
 from memapp.models.worker import Worker
 from memapp.models.writing import Put, Run, forced, write
-from memapp.protocols import Bias, SetEngine, StatesIdentity, StateStore
+from memapp.protocols import Bias, StatesIdentity, StateStore
 from memapp.types import Finish, Message, Piece, Sampling, SetPrompt
 
 if TYPE_CHECKING:
@@ -158,11 +159,9 @@ class LlamaEngine:
         return self.written(set_prompt.plain(self.template(), messages), sampling, cancel, bias)
 
     @property
-    def taught(self) -> SetEngine | None:
+    def taught(self) -> TaughtEngine | None:
         """The same model as it was taught to answer from passages, in the form of answer/reading.py; None where it
         was not. It lives as long as this engine."""
-        from memapp.models.taught import TaughtEngine
-
         return TaughtEngine(self) if self._adapter else None
 
     def written(

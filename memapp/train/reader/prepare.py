@@ -15,13 +15,13 @@ from memapp.answer import reading
 from memapp.errors import ModelMissing
 from memapp.evaluate import workspace
 from memapp.evaluate.data import Record, load, load_corpus
+from memapp.evaluate.split import held_out
 from memapp.evaluate.texts import named
 from memapp.models.catalog import bundled_path
 from memapp.models.native import Model, Options
 from memapp.models.template import Template
 from memapp.protocols import Embedder
 from memapp.train.reader.pieces import FRAME, MOST, Ints, Pieces, Ragged, save
-from memapp.train.split import held_out
 from memapp.types import Message, Vectors
 
 SETS = ("singlehop/squad1190", "singlehop/nq2655")

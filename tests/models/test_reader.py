@@ -1,0 +1,119 @@
+"""The default model as it was taught to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memapp.answer import reading
+from memapp.errors import ModelDamaged
+from memapp.memory import Memory
+from memapp.models.catalog import bundled_path
+from memapp.models.llama import LlamaEngine
+from memapp.models.native import Options
+from memapp.models.opening import READER
+from memapp.settings import Settings, shipped
+from memapp.types import Finish, Hit, Message, Passage, Piece, Sampling
+
+pytestmark = pytest.mark.models
+
+OPTIONS = Options(context_tokens=1024, threads=2, ubatch_tokens=64, extra_buffers=False)
+SHORT = Sampling(24, stop=("\n",))
+KEEPER = "Tove Lindqvist kept the light on Sullen Point until 1998. Her dog was called Biscuit."
+MILL = "The mill at Brae grinds rye on Mondays. Its miller is Ingrid Moe."
+
+
+def passage(number: int, text: str) -> Passage:
+    return Passage(number, f"d{number}", "Note", text, 0, len(text))
+
+
+PASSAGES = (passage(1, KEEPER), passage(2, MILL))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LlamaEngine]:
+    path = bundled_path()
+    assert path is not None
+    with LlamaEngine(path, OPTIONS, adapter=shipped(READER)) as opened:
+        yield opened
+
+
+def said(engine: object, messages: tuple[Message, ...]) -> str:
+    stream = engine.stream(messages, SHORT)  # type: ignore[attr-defined]
+    return "".join(piece.text for piece in stream if isinstance(piece, Piece))
+
+
+def test_it_answers_in_a_few_words_with_the_passage(engine: LlamaEngine) -> None:
+    assert engine.taught is not None
+    miller = reading.written(said(engine.taught, reading.messages("Who is the miller at Brae?", PASSAGES)))
+    assert miller == reading.Written("Ingrid Moe", 2)
+    dog = reading.written(said(engine.taught, reading.messages("What was the dog called?", PASSAGES)))
+    assert dog == reading.Written("Biscuit", 1)
+
+
+def test_it_says_that_no_passage_tells(engine: LlamaEngine) -> None:
+    assert engine.taught is not None
+    asked = reading.messages("Who painted the ceiling of the Sistine Chapel?", PASSAGES)
+    assert reading.written(said(engine.taught, asked)).number == 0
+
+
+def test_the_plain_model_is_not_touched_by_it(engine: LlamaEngine) -> None:
+    asked = (Message("user", "Name a river in France."),)
+    before = said(engine, asked)
+    assert engine.taught is not None
+    said(engine.taught, asked)
+    assert said(engine, asked) == before
+    path = bundled_path()
+    assert path is not None
+    with LlamaEngine(path, OPTIONS) as untaught:
+        assert untaught.taught is None
+        assert said(untaught, asked) == before
+
+
+def test_a_damaged_adapter_is_refused(tmp_path: Path) -> None:
+    path = bundled_path()
+    assert path is not None
+    broken = tmp_path / "reader.gguf"
+    broken.write_bytes(shipped(READER).read_bytes()[:5000])
+    with LlamaEngine(path, OPTIONS, adapter=broken) as opened, pytest.raises(ModelDamaged, match="adapter"):
+        opened.prepare()
+
+
+@pytest.mark.parametrize("how", ["sequential", "set"])
+def test_answers_of_a_memory_are_short_and_cited(tmp_path: Path, how: str) -> None:
+    path, settings = bundled_path(), Settings(reading=how, answer_tokens=48)
+    assert path is not None
+    own = LlamaEngine(path, OPTIONS, adapter=shipped(READER))  # the memory closes it
+    with Memory.open(tmp_path / "m.db", engine=own, settings=settings) as memory:
+        memory.add(KEEPER, id="keeper", title="Keeper")
+        memory.add(MILL, id="mill", title="Mill")
+        answer = memory.ask("Who is the miller at Brae?")
+        assert answer.text == "Ingrid Moe [1]"
+        assert [(one.document, one.text) for one in answer.citations] == [("mill", "Its miller is Ingrid Moe.")]
+        assert answer.confidence > 0.5
+        nothing = memory.ask("Who painted the ceiling of the Sistine Chapel?")
+        assert nothing.abstained
+        assert nothing.hits
+        assert nothing.citations == ()
+        again = memory.ask("Who is the miller at Brae?")
+        assert again.text == answer.text
+        if how == "set":
+            assert again.reading is not None
+            assert again.reading.restored > 0
+
+
+def test_states_of_the_reader_are_not_those_of_the_plain_model(engine: LlamaEngine) -> None:
+    hits = [Hit(1, 0.9, PASSAGES[0])]
+    made = reading.Form().apart("Who?", hits, ())
+    plain, taught = engine.tokens_apart(made), engine.tokens_apart(made, taught=True)
+    assert plain.ids == taught.ids
+    assert plain.passages[0][0] != taught.passages[0][0]
+
+
+def test_it_ends_where_the_model_ends(engine: LlamaEngine) -> None:
+    assert engine.taught is not None
+    *_, finish = engine.taught.stream(reading.messages("Who is the miller at Brae?", PASSAGES), SHORT)
+    assert isinstance(finish, Finish)
+    assert finish.reason == "stop"
