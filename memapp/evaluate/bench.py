@@ -30,6 +30,7 @@ _HOMES = {
     "parametric-keys": "memapp.evaluate.parametric_keys",
     "parametric-speed": "memapp.evaluate.parametric_speed",
     "parametric-qa": "memapp.evaluate.parametric_qa",
+    "injections": "memapp.evaluate.injections",
     "reader": "memapp.evaluate.reader",
     "context": "memapp.evaluate.context",
     "amortized": "memapp.evaluate.amortized",
