@@ -1,65 +1,19 @@
-"""What the language model reads besides tokens: an adapter on its weights, and vectors in the place of tokens."""
+"""Vectors that the language model reads in the place of tokens."""
 
 from __future__ import annotations
 
 import ctypes
-import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from memapp.errors import GenerationFailed, ModelDamaged
+from memapp.errors import GenerationFailed
 from memapp.models.native import Aborted, Context
 
 if TYPE_CHECKING:
-    from memapp.models.native import Model
     from memapp.types import Vectors
 
 _SOFT = -1
 """Stands among a window's tokens for a vector, so that no prompt is taken to begin alike."""
-
-
-class Adapter:
-    """A low-rank change of a model's weights (LoRA), for the contexts that it is put on."""
-
-    def __init__(self, model: Model, path: Path) -> None:
-        """Raises ModelDamaged for a file that is no adapter of this model."""
-        self._lib = model._lib
-        self._adapter = self._lib.llama_adapter_lora_init(model._model, os.fsencode(path))
-        if not self._adapter:
-            raise ModelDamaged(f"{path} is not an adapter of {model.path.name}.", "Train one for this model.")
-
-    def put_on(self, context: Context, scale: float = 1.0) -> None:
-        """From now on the context computes with the adapter; what it holds was computed as it was then."""
-        adapters = (self._lib.llama_adapter_lora_p_ctypes * 1)(self._adapter)
-        if self._lib.llama_set_adapters_lora(context._context, adapters, 1, (ctypes.c_float * 1)(scale)):
-            raise ModelDamaged("The adapter does not fit its model.", "Train one for this model.")
-
-
-def write_adapter(path: Path, tensors: Mapping[str, Vectors], alpha: float, architecture: str = "llama") -> None:
-    """An adapter as the GGUF file that llama.cpp reads, whole or not at all. Tensors bear llama.cpp's names,
-    `blk.0.attn_q.weight.lora_a` (rank, in) and `.lora_b` (out, rank), and keep their number type."""
-    import gguf
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    part = Path(name)
-    try:
-        writer: Any = gguf.GGUFWriter(part, architecture)
-        writer.add_string("general.type", "adapter")
-        writer.add_string("adapter.type", "lora")
-        writer.add_float32("adapter.lora.alpha", alpha)
-        for tensor, value in tensors.items():
-            writer.add_tensor(tensor, value)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_soft(context: Context, rows: Vectors, stopped: Callable[[], bool] = lambda: False) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from memapp.errors import GenerationFailed, ModelDamaged
-from memapp.models import states
+from memapp.models import lora, states
 from memapp.models.catalog import bundled_path
 from memapp.models.native import Aborted, Context, Model, Options
-from memapp.models.soft import Adapter, forced, read_soft, write_adapter
+from memapp.models.soft import forced, read_soft
 
 pytestmark = pytest.mark.models
 
@@ -39,7 +39,7 @@ def never() -> bool:
 def adapter(path: Path, model: Model, size: float, out: int = 576) -> Path:
     chance = np.random.default_rng(0)
     a = chance.normal(size=(4, model.dimension)).astype(np.float32)
-    write_adapter(
+    lora.write(
         path, {"blk.0.attn_q.weight.lora_a": a, "blk.0.attn_q.weight.lora_b": np.full((out, 4), size, np.float32)}, 4.0
     )
     return path
@@ -96,15 +96,15 @@ def test_stops_when_asked_to(context: Context) -> None:
 def test_an_adapter_changes_what_its_context_computes(model: Model, tmp_path: Path) -> None:
     ids = model.tokenize(TEXT, special=False)
     with closing(model.context(replace(OPTIONS))) as plain, closing(model.context(OPTIONS)) as changed:
-        Adapter(model, adapter(tmp_path / "zero.gguf", model, 0.0)).put_on(changed)
+        changed.adapt(model.adapter(adapter(tmp_path / "zero.gguf", model, 0.0)))
         np.testing.assert_allclose(logits(changed, ids), logits(plain, ids), atol=1e-4)
-        Adapter(model, adapter(tmp_path / "some.gguf", model, 0.05)).put_on(changed)
+        changed.adapt(model.adapter(adapter(tmp_path / "some.gguf", model, 0.05)))
         assert np.abs(logits(changed, ids) - logits(plain, ids)).max() > 0.1
 
 
 def test_an_adapter_of_another_model_is_refused(model: Model, tmp_path: Path) -> None:
-    with pytest.raises(ModelDamaged, match="not an adapter"):
-        Adapter(model, adapter(tmp_path / "other.gguf", model, 0.1, out=64))
+    with pytest.raises(ModelDamaged, match="cannot load the adapter"):
+        model.adapter(adapter(tmp_path / "other.gguf", model, 0.1, out=64))
     (tmp_path / "text.gguf").write_text("no adapter at all")
     with pytest.raises(ModelDamaged):
-        Adapter(model, tmp_path / "text.gguf")
+        model.adapter(tmp_path / "text.gguf")

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from memapp.layers.amortized.pooling import Weights
-from memapp.models import states
+from memapp.models import lora, states
 from memapp.models.native import Context, Model, Options
-from memapp.models.soft import Adapter, write_adapter
 from memapp.models.tap import FINAL, Tap
 from memapp.types import Vectors
 
@@ -56,11 +55,11 @@ class SoftEncoder:
         if self._opened is None:
             path = self._folder / f"amortizer-{self._weights.sha256[:12]}.gguf"
             if not path.exists():
-                write_adapter(path, self._weights.adapter, self._weights.alpha)
+                lora.write(path, self._weights.adapter, self._weights.alpha)
             model = Model(self._path, self._options)
             try:
                 context = model.context(self._options, Tap(FINAL))
-                Adapter(model, path).put_on(context)
+                context.adapt(model.adapter(path))
             except BaseException:
                 model.close()
                 raise

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tensors = {
         name: value for side in "ab" for name, value in load_file(options.fitted / f"reader-{side}.safetensors").items()
     }
-    lora.write(options.out, tensors, float(told["alpha"]), f"{BUNDLED}, reader", options.halves)
+    lora.write(options.out, tensors, float(told["alpha"]), small=not options.halves)
     manifest = {
         "made_by": [
             "python -m memapp.train.reader prepare --data FOLDER --pieces FILE",
