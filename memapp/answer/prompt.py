@@ -46,13 +46,25 @@ def build(question: str, hits: Sequence[Hit], history: Sequence[Turn], room: int
 
 
 def build_set(
-    question: str, hits: Sequence[Hit], history: Sequence[Turn], room: int, count: Callable[[SetPrompt], int]
+    question: str,
+    hits: Sequence[Hit],
+    history: Sequence[Turn],
+    room: int,
+    count: Callable[[SetPrompt], int],
+    spread: bool = False,
 ) -> Prompt:
-    """`build`, with the passages apart: nothing of them depends on their ranks or on one another."""
-    used, turns = _fitting(hits, history, room, lambda hits, turns: count(_set(question, hits, turns)))
-    made = _set(question, used, turns)
-    asked = Message("user", "".join([made.opening, *(one.text for one in made.passages), made.closing]))
-    return Prompt((*made.messages, asked), used, _left_out(hits, used), made)
+    """`build`, with the passages apart: nothing of them depends on one another, nor, unless `spread`, on their order.
+
+    Spread, the best comes last, next to the question.
+    """
+
+    def made(hits: Sequence[Hit], turns: Sequence[Turn]) -> SetPrompt:
+        return _set(question, hits[::-1] if spread else hits, turns, spread)
+
+    used, turns = _fitting(hits, history, room, lambda hits, turns: count(made(hits, turns)))
+    apart = made(used, turns)
+    asked = Message("user", "".join([apart.opening, *(one.text for one in apart.passages), apart.closing]))
+    return Prompt((*apart.messages, asked), used, _left_out(hits, used), apart)
 
 
 def recent(history: Sequence[Turn], budget: int, count: Count) -> list[Turn]:
@@ -98,12 +110,12 @@ def _messages(question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> tupl
     return (Message("system", _SYSTEM), *_told(turns), Message("user", asked))
 
 
-def _set(question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> SetPrompt:
+def _set(question: str, hits: Sequence[Hit], turns: Sequence[Turn], spread: bool) -> SetPrompt:
     passages = tuple(Apart(hit.passage.id, f"{_passage(hit)}\n\n") for hit in hits)
     messages = (Message("system", _SYSTEM), *_told(turns))
     if not passages:
         return SetPrompt(messages, "", (), harmless(question))
-    return SetPrompt(messages, "Passages:\n\n", passages, f"Question: {harmless(question)}")
+    return SetPrompt(messages, "Passages:\n\n", passages, f"Question: {harmless(question)}", spread)
 
 
 def _told(turns: Sequence[Turn]) -> tuple[Message, ...]:
