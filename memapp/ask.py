@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from memapp.layers.parametric.mixture import Mixture
 
 Passages = Callable[[Sequence[int]], Mapping[int, Passage]]
-SEQUENTIAL, SET = READINGS = ("sequential", "set")
+SEQUENTIAL, SET, APART = READINGS = ("sequential", "set", "apart")
 """How passages can be read."""
 _GO_ON = "Go on with the text that you began."
 
@@ -118,9 +118,10 @@ def prompted(
     room = engine.context_tokens - settings.answer_tokens
     turns = prompt.recent(history, settings.history_tokens, engine.count)
     note = ""
-    if settings.reading == SET:
+    if settings.reading != SEQUENTIAL:
         if isinstance(engine, SetEngine) and not (note := engine.reads_apart()):
-            return prompt.build_set(question, hits, turns, room, engine.count_set, form), ""
+            spread = settings.reading == APART
+            return prompt.build_set(question, hits, turns, room, engine.count_set, form, spread), ""
         note = f"passages are read one after another: {note or 'this engine cannot read them apart'}"
     return prompt.build(question, hits, turns, room, engine.count, form), note
 

@@ -416,7 +416,7 @@ class Memory:
     def _passage_states(self) -> PassageStates | None:
         """Where what the model makes of passages is kept; None where it is not."""
         with self._lock:
-            if self.settings.reading != asking.SET or self.settings.kv_mb <= 0:
+            if self.settings.reading == asking.SEQUENTIAL or self.settings.kv_mb <= 0:
                 return None
             if self._states is None:
                 memory = self.settings.kv_memory_mb

@@ -95,10 +95,11 @@ class Settings:
     abstain_below: float = 0.2
     """Confidence under which the reader's answer is withheld."""
     reading: str = "sequential"
-    """How the model reads passages: sequential, one after another, or set, each apart from the others, so that their
-    order says nothing and what was made of one is kept for the next question."""
+    """How the model reads passages: sequential, one after another; set, each apart from the others and all at the same
+    place, so that their order says nothing; or apart, each at a place of its own, the best last. What was made of a
+    passage that is read apart is kept for the next question."""
     kv_mb: int = 512
-    """Disk for keys and values that the model made of passages, where they are read as a set; 0 keeps none. A passage
+    """Disk for keys and values that the model made of passages, where they are read apart; 0 keeps none. A passage
     of 200 words takes 6 MB with the default model."""
     kv_memory_mb: int = 256
     """Memory for them, and as much again for conversations that wait while other questions are answered."""

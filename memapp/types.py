@@ -305,9 +305,10 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class SetPrompt:
-    """A prompt with a set of passages: each sees the system message and itself, what follows them sees all.
+    """A prompt with passages that are read apart: each sees the system message and itself, what follows them sees all.
 
-    All begin at the same position, so their order says nothing (set-based prompting, McIlroy-Young et al., 2024).
+    As a set, all begin at the same position, so their order says nothing (set-based prompting, McIlroy-Young et al.,
+    2024); `spread`, each begins where the one before it ends.
     """
 
     messages: tuple[Message, ...]
@@ -319,13 +320,14 @@ class SetPrompt:
     """Ends it."""
     begun: str = ""
     """What the answer begins with."""
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How a prompt came into the model's window: tokens, and what they cost."""
 
-    kind: Literal["sequential", "set"] = "sequential"
+    kind: Literal["sequential", "set", "apart"] = "sequential"
     held: int = 0
     """Tokens that were there, of this conversation or of a beginning that prompts share."""
     text: int = 0

@@ -149,6 +149,26 @@ def test_nothing_of_a_passage_in_a_set_depends_on_its_rank() -> None:
     assert (few.used, few.dropped) == ((hits[0],), (2,))
 
 
+def test_spread_passages_have_the_best_last() -> None:
+    hits = [hit(1, KEEPER), hit(2, MILL)]
+    made = prompt.build_set("Who?", hits, (), 1000, lambda made: len(made.passages), spread=True)
+    assert made.apart is not None
+    assert [one.passage for one in made.apart.passages] == [2, 1]
+    assert made.apart.spread
+    assert made.used == tuple(hits)
+
+
+@pytest.mark.models
+def test_states_of_a_set_serve_where_passages_have_places_of_their_own(tmp_path: Path) -> None:
+    with opened(tmp_path / "m.db") as memory:
+        memory.ask(ASKED)
+    with opened(tmp_path / "m.db", replace(SET, reading="apart")) as memory:
+        answer = memory.ask(ASKED)
+        assert answer.reading is not None
+        assert (answer.reading.kind, answer.reading.prefilled) == ("apart", 0)
+        assert answer.reading.restored > 30
+
+
 def test_earlier_turns_go_by_halves_so_that_prompts_begin_alike() -> None:
     turns = [Turn(f"Question {n}", "word " * 8) for n in range(40)]
     begins = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from memapp.errors import ContextOverflow
@@ -73,13 +73,21 @@ def build_set(
     room: int,
     count: Callable[[SetPrompt], int],
     form: Form | None = None,
+    spread: bool = False,
 ) -> Prompt:
-    """`build`, with the passages apart: nothing of them depends on their ranks or on one another."""
+    """`build`, with the passages apart: nothing of them depends on one another, nor, unless `spread`, on their order.
+
+    Spread, the best comes last, next to the question.
+    """
     apart = (form or Plain()).apart
-    used, turns = _fitting(hits, history, room, lambda hits, turns: count(apart(question, hits, turns)))
-    made = apart(question, used, turns)
-    asked = Message("user", "".join([made.opening, *(one.text for one in made.passages), made.closing]))
-    return Prompt((*made.messages, asked), used, _left_out(hits, used), made)
+
+    def made(hits: Sequence[Hit], turns: Sequence[Turn]) -> SetPrompt:
+        return replace(apart(question, hits[::-1] if spread else hits, turns), spread=spread)
+
+    used, turns = _fitting(hits, history, room, lambda hits, turns: count(made(hits, turns)))
+    asked = made(used, turns)
+    text = "".join([asked.opening, *(one.text for one in asked.passages), asked.closing])
+    return Prompt((*asked.messages, Message("user", text)), used, _left_out(hits, used), asked)
 
 
 def recent(history: Sequence[Turn], budget: int, count: Count) -> list[Turn]:

@@ -107,15 +107,21 @@ def _ways(
         found = prompt.build_set(question, hits, (), _room(engine), engine.count_set)
         return Plain(engine.tokens_of(found.messages))
 
-    ways: dict[str, Callable[[Sequence[Hit]], Tokens]] = {"one after another": numbered, "a set": apart}
+    ways: dict[str, Callable[[Sequence[Hit]], Tokens]] = {
+        "one after another": numbered,
+        "a set": apart,
+        "apart, at places of their own, best last": lambda hits: apart(hits[::-1], spread=True),
+    }
     if recoveries:
         told = "Answer in one short sentence, using only the passages above.\n\n"
         ways |= {
             "one after another, not numbered": unnumbered,
             "a set, the instruction again after it": lambda hits: apart(hits, again=told),
             "a set, the best passage again after it": lambda hits: apart(hits, again=_text(engine, hits[:1])),
-            "apart, at positions of their own, best first": lambda hits: apart(hits, spread=True),
-            "apart, at positions of their own, best last": lambda hits: apart(hits[::-1], spread=True),
+            "apart, at places of their own, best first": lambda hits: apart(hits, spread=True),
+            "apart, best last, the best again after it": lambda hits: apart(
+                hits[::-1], spread=True, again=_text(engine, hits[:1])
+            ),
         }
     return ways
 

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from memapp.errors import GenerationFailed
 from memapp.models import native
@@ -192,7 +192,8 @@ class Apart:
         held = counts.get("held", 0)
         text = len(self.head) - held + len(self.tail)
         notes = "; ".join(self._notes)
-        return Reading("set", held, text, counts.get("restored", 0), counts.get("prefilled", 0), ms, notes)
+        kind: Literal["set", "apart"] = "apart" if self.spread else "set"
+        return Reading(kind, held, text, counts.get("restored", 0), counts.get("prefilled", 0), ms, notes)
 
 
 def plain(template: Template, messages: Sequence[Message]) -> Plain:
@@ -222,7 +223,7 @@ def apart(
     named = [(_key(passage, digest.copy(), tokens), tokens) for passage, tokens in passages if tokens]
     session = len(head) if len(told) < len(prompt.messages) else 0
     tail = [*model.tokenize(prompt.closing, special=False), *after, *model.tokenize(prompt.begun, special=False)]
-    return Apart(base, head, named, tail, session, states)
+    return Apart(base, head, named, tail, session, states, spread=prompt.spread)
 
 
 def described(model: Model, options: Options, adapter: str = "") -> str:

@@ -50,4 +50,4 @@ def test_times_orders_and_answers(
     assert figures["a set: log-probability"] < 0
     assert 0 < figures["a set, states in memory: share of one after another"] < 1
     assert figures["tokens of these passages"] >= 5 * 29
-    assert "positions of their own" in capsys.readouterr().out
+    assert "places of their own" in capsys.readouterr().out
