@@ -6,13 +6,17 @@ import argparse
 import random
 import statistics
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from memapp import ask
 from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import Collection, load
 from memapp.evaluate.report import Report
+from memapp.memory import Memory
+from memapp.search import search
+from memapp.types import Piece, Sampling
 
 _METRICS = {"EM": metrics.exact_match, "F1": metrics.f1, "contains": metrics.contains}
 
@@ -23,6 +27,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, help="NAME_corpus.json")
     parser.add_argument("--sample", type=int, default=100, help="questions drawn, always the same (100); 0 is all")
     parser.add_argument("-k", type=int, help="passages handed to the model")
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="beside it: the nearest vectors only, and the model as it was before it was taught",
+    )
 
 
 def run(arguments: argparse.Namespace) -> Report:
@@ -31,6 +40,7 @@ def run(arguments: argparse.Namespace) -> Report:
     settings = workspace.settings()
     values: dict[str, list[float]] = {name: [] for name in (*_METRICS, "abstained", "gold recalled", "cites gold")}
     seconds: list[float] = []
+    plain: list[float] = []
     with workspace.remembered(collections, workspace.new_embedder(settings)) as memories:
         for collection, memory in memories:
             workspace.note(f"Asking {len(collection.questions):,} questions of {collection.name}.")
@@ -44,7 +54,19 @@ def run(arguments: argparse.Namespace) -> Report:
                 values["abstained"].append(float(answer.abstained))
                 values["gold recalled"].append(metrics.recall(found, question.gold, len(found)))
                 values["cites gold"].append(float(any(cited.document in question.gold for cited in answer.citations)))
-    return _report(arguments.set.stem, values, seconds)
+                if arguments.plain:
+                    plain.append(metrics.f1(_plain(memory, question.text, arguments.k), question.answers))
+    return _report(arguments.set.stem, values, seconds, plain)
+
+
+def _plain(memory: Memory, question: str, k: int | None) -> str:
+    """What the untaught model writes from the passages with the nearest vectors."""
+    recall, engine = memory.recall_with(["dense"]), memory.engine
+    settings = replace(recall.settings, reader=False)
+    hits = search(recall, question, k or settings.k).hits
+    made, _ = ask.prompted(engine, settings, question, hits)
+    sampling = Sampling(settings.answer_tokens, stop=("\n\n",))
+    return "".join(piece.text for piece in ask.written(engine, made, sampling) if isinstance(piece, Piece))
 
 
 def sampled(collections: tuple[Collection, ...], size: int) -> list[Collection]:
@@ -59,7 +81,9 @@ def sampled(collections: tuple[Collection, ...], size: int) -> list[Collection]:
     ]
 
 
-def _report(name: str, values: dict[str, list[float]], seconds: list[float]) -> Report:
+def _report(name: str, values: dict[str, list[float]], seconds: list[float], plain: list[float]) -> Report:
+    if plain:
+        values = {**values, "F1 of the plain model with the nearest vectors": plain}
     intervals = {metric: metrics.interval(each) for metric, each in values.items()}
     rows = tuple((metric, each.mean, f"[{each.low:.3f}, {each.high:.3f}]") for metric, each in intervals.items())
     median = statistics.median(seconds)
