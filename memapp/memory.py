@@ -19,11 +19,11 @@ from memapp import care
 from memapp import ingest as ingesting
 from memapp import notes as noting
 from memapp import search as finding
-from memapp.errors import ModelError, UsageError
-from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer, SetEngine, StateModel
+from memapp.errors import UsageError
+from memapp.opened import PARAMETRIC, Opened, Report
+from memapp.protocols import Embedder, Engine, Extractor
 from memapp.settings import Settings, default_store, load
 from memapp.store import chats, content, erase, extractions, states
-from memapp.store.kv import PassageStates
 from memapp.store.log import Store, now
 from memapp.types import (
     Answer,
@@ -60,34 +60,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from memapp.graph import Graph
-    from memapp.layers.parametric.layer import ParametricLayer
-    from memapp.layers.parametric.mixture import Mixture
-
-Report = Callable[[Progress], None]
-PARAMETRIC = "parametric"
-PARAMETRIC_MODES = ("off", "knn", "mlp", "both")
 
 
-class Memory:
+class Memory(Opened):
     """One namespace of a store: feed it, ask it, make it forget. Safe to use from several threads."""
-
-    def __init__(
-        self,
-        store: Store,
-        settings: Settings,
-        embedder: Embedder | None,
-        engine: Engine | None,
-        extractor: Extractor | None = None,
-    ) -> None:
-        """Use `Memory.open`."""
-        self._store = store
-        self.settings = settings
-        self._embedder = embedder
-        self._engine = engine
-        self._extractor = extractor
-        self._layers: dict[str, MemoryLayer] = {}
-        self._states: PassageStates | None = None
-        self._lock = threading.RLock()
 
     @classmethod
     def open(
@@ -113,16 +89,6 @@ class Memory:
         opened = Store(location, namespace, busy_seconds=settings.busy_seconds, create=create)
         return cls(opened, settings, embedder, engine, extractor)
 
-    def close(self) -> None:
-        """Saves the layers and lets go of store and model; safe to call twice."""
-        with self._lock:
-            for layer in self._layers.values():
-                layer.save()
-            self._layers.clear()
-            if self._engine is not None:
-                self._engine.close()
-            self._store.close()
-
     def __enter__(self) -> Self:
         return self
 
@@ -130,49 +96,6 @@ class Memory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    @property
-    def namespace(self) -> str:
-        """The part of the store that this memory sees."""
-        return self._store.namespace
-
-    @property
-    def store_location(self) -> str:
-        """Path of the store's file."""
-        return str(self._store.path)
-
-    @property
-    def embedder(self) -> Embedder:
-        """The embedder; made at first use."""
-        with self._lock:
-            if self._embedder is None:
-                from memapp.models.embedder import MiniLMEmbedder
-
-                self._embedder = MiniLMEmbedder(threads=self.settings.threads)
-            return self._embedder
-
-    @property
-    def extractor(self) -> Extractor:
-        """What finds phrases at ingest; made at first use. An embedder that it was not trained for gets rules only."""
-        with self._lock:
-            if self._extractor is None:
-                from memapp.extract import open_extractor
-
-                self._extractor = open_extractor(self.embedder.identity)
-            return self._extractor
-
-    @property
-    def engine(self) -> Engine:
-        """The language model; made at first use. Raises ModelError leaves."""
-        return self._opened_engine(None)
-
-    def _opened_engine(self, progress: Report | None) -> Engine:
-        with self._lock:
-            if self._engine is None:
-                from memapp.models import open_engine
-
-                self._engine = open_engine(self.settings, progress)
-            return self._engine
 
     def prepare(self, progress: Report | None = None) -> None:
         """Loads the embedder and the model now, so that no question waits for them."""
@@ -302,38 +225,6 @@ class Memory:
             raise UsageError("There is no text to go on with.", "Give the beginning of one.")
         return asking.complete(self.engine, text, self.settings, self._bias(), self._source_of, tokens, cancel)
 
-    def _mode(self) -> str:
-        """Which parametric memory answers; empty when it is off. Raises UsageError for a setting that is none."""
-        mode = self.settings.parametric
-        if mode not in PARAMETRIC_MODES:
-            raise UsageError(f"parametric is set to '{mode}'.", f"Use one of: {', '.join(PARAMETRIC_MODES)}.")
-        return "" if mode == "off" else mode
-
-    def _state_model(self) -> StateModel:
-        engine = self.engine
-        if not isinstance(engine, StateModel):
-            raise ModelError(
-                f"{engine.identity} does not show its hidden states.", "Set `parametric` to off, or use another model."
-            )
-        return engine
-
-    def _bias(self) -> Mixture | None:
-        """What the parametric memory adds to one answer, if it is on and has something to say."""
-        mode = self._mode()
-        return self.parametric().mixture(mode) if mode else None
-
-    def parametric(self) -> ParametricLayer:
-        """The parametric memory as it is now, whether answers use it or not. Raises StatesMismatch, ModelError."""
-        from memapp.layers.parametric.layer import ParametricLayer
-
-        layer = self._chosen((PARAMETRIC,))[PARAMETRIC]
-        assert isinstance(layer, ParametricLayer)
-        finding.catch_up(layer, self._store)
-        return layer
-
-    def _source_of(self, passages: Sequence[int]) -> Mapping[int, Passage]:
-        return content.passages_by_id(self._store, passages)
-
     # Facts
 
     def extract_facts(
@@ -412,23 +303,6 @@ class Memory:
         recall = self.recall_with(layers)
         states = self._passage_states()
         return asking.stream(recall, self.engine, question, self._k(k), history, cancel, self._bias(), states)
-
-    def _passage_states(self) -> PassageStates | None:
-        """Where what the model makes of passages is kept; None where it is not."""
-        with self._lock:
-            if self.settings.reading == asking.SEQUENTIAL or self.settings.kv_mb <= 0:
-                return None
-            if self._states is None:
-                memory = self.settings.kv_memory_mb
-                self._states = PassageStates(self._store, self.settings.kv_mb << 20, memory << 20)
-            return self._states
-
-    def _forget_states(self) -> None:
-        """Empties what this process holds of passages and conversations."""
-        if self._states is not None:
-            self._states.empty_memory()
-        if isinstance(self._engine, SetEngine):
-            self._engine.forget()
 
     def batch(
         self,
@@ -661,46 +535,6 @@ class Memory:
 
     def _k(self, k: int | None) -> int:
         return self.settings.k if k is None else k
-
-    def recall_with(self, layers: Sequence[str] | None = None) -> finding.Recall:
-        """What a search over these layers is made with, for `memapp.search`."""
-        chosen = self._chosen(tuple(layers) if layers else self.settings.layers)
-        seeding = self._chosen(finding.SEEDING) if set(chosen) - {finding.TURNS} == {finding.FOLLOWING} else {}
-        return finding.Recall(self._store, self.embedder, chosen, self.settings, seeding, lambda: self.engine)
-
-    def _used(self) -> tuple[str, ...]:
-        """The layers that the settings want."""
-        return (*self.settings.layers, PARAMETRIC) if self._mode() else self.settings.layers
-
-    def _chosen(self, names: Sequence[str]) -> dict[str, MemoryLayer]:
-        with self._lock:
-            return {name: self._layer(name) for name in dict.fromkeys(names)}
-
-    def _layer(self, name: str) -> MemoryLayer:
-        if name not in self._layers:
-            from memapp.layers.dense import DenseLayer
-            from memapp.layers.episodic.layer import EpisodicLayer
-            from memapp.layers.graph.layer import GraphLayer
-            from memapp.layers.lexical import LexicalLayer
-
-            makers: dict[str, Callable[[], MemoryLayer]] = {
-                "lexical": lambda: LexicalLayer(self._store),
-                "dense": lambda: DenseLayer(self._store, self.embedder.identity, self.settings),
-                "graph": lambda: GraphLayer(self._store),
-                "episodic": lambda: EpisodicLayer(self._store, self.embedder.identity.dimension, self.embedder.embed),
-                PARAMETRIC: self._parametric_layer,
-            }
-            if name not in makers:
-                raise UsageError(f"There is no layer '{name}'.", f"Layers: {', '.join(makers)}.")
-            self._layers[name] = makers[name]()
-        return self._layers[name]
-
-    def _parametric_layer(self) -> MemoryLayer:
-        from memapp.layers.parametric.layer import ParametricLayer
-
-        model = self._state_model()
-        tokenize = lambda text: model.tokens(text)[0]  # noqa: E731
-        return ParametricLayer(self._store, self.settings, model.states_identity, tokenize, model.outputs)
 
     def _own(self) -> set[Path]:
         """The store's files, which a folder to ingest may hold."""
