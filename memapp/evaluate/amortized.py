@@ -108,11 +108,12 @@ def _opened(collection: Collection, arguments: argparse.Namespace) -> Iterator[_
         context = stack.enter_context(closing(model.context(replace(options, context_tokens=2048))))
         encoder = stack.enter_context(closing(SoftEncoder(path, options, weights, place)))
         form = Form(weights.sha256, arguments.soft_tokens, model.dimension)
-        yield _Parts(context, frame(model), encoder, Bank(place / "bank", form, _unasked), embedder, memory)
+        bank = Bank(place / "bank", form, partial(_keys, collection, embedder))
+        yield _Parts(context, frame(model), encoder, bank, embedder, memory)
 
 
-def _unasked(rows: Sequence[int]) -> Vectors:
-    raise NotImplementedError("entries are chosen before they are put into the bank")
+def _keys(collection: Collection, embedder: Embedder, rows: Sequence[int]) -> Vectors:
+    return embedder.embed([_text(collection.records[row]) for row in rows])
 
 
 def _text(record: Record) -> str:

@@ -302,8 +302,8 @@ def _judged(answers: Sequence[tuple[Asked, str, bool, float]]) -> tuple[list[str
     unknown = [(abstained, sure) for one, _, abstained, sure in answers if one.category == UNANSWERABLE]
     figures["withheld"] = _mean([float(abstained) for abstained, _ in known])
     figures["withheld, never said"] = _mean([float(abstained) for abstained, _ in unknown])
-    wins = [float(a > b) + 0.5 * (a == b) for _, a in known for _, b in unknown]
-    figures["AUROC of confidence"] = _mean(wins)
+    sure, unsure = [a for _, a in known], [b for _, b in unknown]
+    figures["AUROC of confidence"] = metrics.auroc(sure, unsure) if sure and unsure else 0.0
     f1 = ", ".join(f"{name} {figures[name]['F1']:.3f}" for name in CATEGORIES.values() if name in figures)
     notes.append(
         f"Answers to {len(answers):,} questions: F1 {f1}; withheld {figures['withheld']:.3f} of those that can be "

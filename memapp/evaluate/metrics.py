@@ -92,6 +92,21 @@ def _f1(given: str, wanted: str) -> float:
     return 2 * common / (len(left) + len(right))
 
 
+def auroc(right: Sequence[float], wrong: Sequence[float]) -> float:
+    """How often one of the first is above one of the second, ties counted half. Raises ValueError when one is empty."""
+    if not len(right) or not len(wrong):
+        raise ValueError("AUROC needs values of both kinds.")
+    one, other = np.asarray(right)[:, None], np.asarray(wrong)[None]
+    return float((one > other).mean() + (one == other).mean() / 2)
+
+
+def calibration_error(sure: Sequence[float], right: Sequence[float], bins: int = 10) -> float:
+    """The expected calibration error over bins of equal width (Naeini et al., 2015)."""
+    said, came = np.asarray(sure), np.asarray(right)
+    where = np.minimum((said * bins).astype(int), bins - 1)
+    return float(sum(abs((said[where == n] - came[where == n]).sum()) for n in range(bins)) / max(1, len(said)))
+
+
 def interval(values: Sequence[float], against: Sequence[float] | None = None, samples: int = 5000) -> Interval:
     """The mean of `values`, or of their differences to `against`, question by question.
 

@@ -25,7 +25,6 @@ WAYS = ("gold alone", "gold among 4 others", "found by recall", "gold taken out"
 _TOKENS = 48
 _PLAIN = Sampling(_TOKENS, stop=("\n\n",))
 _SHORT = Sampling(_TOKENS, stop=("\n",))
-_BINS = 10
 
 
 @dataclass(slots=True)
@@ -132,23 +131,6 @@ def _ask(
         values.bears.append(float(bool(bearing)))
 
 
-def auroc(right: Sequence[float], wrong: Sequence[float]) -> float:
-    """How often something that is right is surer than something that is not; ties count half."""
-    one, other = np.array(right)[:, None], np.array(wrong)[None]
-    return float((one > other).mean() + (one == other).mean() / 2)
-
-
-def calibration_error(sure: Sequence[float], right: Sequence[float]) -> float:
-    """The expected calibration error over ten bins of equal width (Naeini et al., 2015)."""
-    bins = np.minimum((np.array(sure) * _BINS).astype(int), _BINS - 1)
-    gaps = [
-        (bins == n).mean() * abs(np.array(sure)[bins == n].mean() - np.array(right)[bins == n].mean())
-        for n in range(_BINS)
-        if (bins == n).any()
-    ]
-    return float(sum(gaps))
-
-
 def _report(name: str, found: Found, questions: int) -> Report:
     rows: list[tuple[Cell, ...]] = []
     figures: dict[str, object] = {"questions": questions}
@@ -162,9 +144,9 @@ def _report(name: str, found: Found, questions: int) -> Report:
     notes = [f"{questions} questions on documents that the reader did not learn from; {_TOKENS} tokens at most."]
     for how in dict.fromkeys(how for _, how in found if how != "plain"):
         told, not_told = found[WAYS[1], how], found[WAYS[3], how]
-        right = auroc(told.sure, not_told.sure)
+        right = metrics.auroc(told.sure, not_told.sure)
         every = [*told.sure, *not_told.sure]
-        error = calibration_error(every, [*told.exact, *([0.0] * len(not_told.sure))])
+        error = metrics.calibration_error(every, [*told.exact, *([0.0] * len(not_told.sure))])
         outside = sum(values.outside for (_, one), values in found.items() if one == how)
         notes.append(
             f"{how}: confidence tells whether the gold is among the passages with AUROC {right:.3f}; expected "

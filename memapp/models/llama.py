@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -241,10 +242,12 @@ class LlamaEngine:
         if why := self.reads_apart():
             raise ModelError(f"{self._path.name} cannot read passages apart: {why}.", "Set `reading` to sequential.")
         model, template = _opened(self._loaded)[0], self.template()
-        identity = f"{self._identity}+{self._adapter_sum()}" if taught else self._identity
-        return set_prompt.apart(model, template, prompt, identity, self._loaded.options, states)
+        adapter = self._adapter_sum if taught else ""
+        return set_prompt.apart(model, template, prompt, self._identity, self._loaded.options, states, adapter)
 
+    @cached_property
     def _adapter_sum(self) -> str:
+        """Hash of the adapter, a part of the names of the states that are made with it."""
         return hashlib.sha256(self._adapter.read_bytes()).hexdigest()[:16] if self._adapter else ""
 
     def forget(self) -> None:

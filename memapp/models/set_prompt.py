@@ -212,6 +212,7 @@ def apart(
     identity: str,
     options: Options,
     states: StateStore | None = None,
+    adapter: str = "",
 ) -> Apart:
     """The tokens of a set prompt, with the names of its passages' states. Raises ModelError as `plain` does."""
     opening = Message("user", prompt.opening)
@@ -219,7 +220,7 @@ def apart(
     base, _ = template.around([*told, opening])
     head, after = template.around([*prompt.messages, opening])
     passages = [(one.passage, model.tokenize(one.text, special=False)) for one in prompt.passages]
-    digest = hashlib.sha256(f"{identity}\n{described(model, options)}\n{base}\n".encode())
+    digest = hashlib.sha256(f"{identity}\n{described(model, options, adapter)}\n{base}\n".encode())
     named = [(_key(passage, digest.copy(), tokens), tokens) for passage, tokens in passages if tokens]
     session = len(head) if len(told) < len(prompt.messages) else 0
     tail = [*model.tokenize(prompt.closing, special=False), *after, *model.tokenize(prompt.begun, special=False)]

@@ -91,3 +91,18 @@ def test_an_interval_needs_pairs() -> None:
         metrics.interval([], [])
     with pytest.raises(ValueError, match="as many"):
         metrics.interval([1.0], [1.0, 2.0])
+
+
+def test_auroc_is_how_often_the_right_is_above_the_wrong() -> None:
+    assert metrics.auroc([0.9, 0.8], [0.1, 0.2]) == 1.0
+    assert metrics.auroc([0.1], [0.9]) == 0.0
+    assert metrics.auroc([0.5, 0.9], [0.5, 0.1]) == 0.875
+    with pytest.raises(ValueError, match="both kinds"):
+        metrics.auroc([], [0.1])
+
+
+def test_calibration_error_is_the_gap_between_what_is_said_and_what_comes() -> None:
+    assert metrics.calibration_error([0.95] * 4, [1, 1, 1, 1]) == pytest.approx(0.05)
+    assert metrics.calibration_error([0.95] * 4, [0, 0, 0, 0]) == pytest.approx(0.95)
+    # Two halves that are wrong in opposite directions do not make up for each other.
+    assert metrics.calibration_error([0.95, 0.05], [0, 1]) == pytest.approx(0.95)

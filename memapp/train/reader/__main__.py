@@ -6,36 +6,20 @@ GPU if it is to take minutes; `pack --fitted FOLDER` writes data/weights/reader.
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+
+STEPS = ("prepare", "fit", "pack")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does one step. What a step needs is imported by it alone."""
+    """Does one step. What a step needs is imported by it alone: a machine that fits has no llama.cpp."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    steps: dict[str, Callable[[Sequence[str]], int]] = {"prepare": _prepare, "fit": _fit, "pack": _pack}
-    if not given or given[0] not in steps:
+    if not given or given[0] not in STEPS:
         sys.stderr.write(f"{__doc__}\n")
         return 2
-    return steps[given[0]](given[1:])
-
-
-def _prepare(arguments: Sequence[str]) -> int:
-    from memapp.train.reader import prepare
-
-    return prepare.main(arguments)
-
-
-def _fit(arguments: Sequence[str]) -> int:
-    from memapp.train.reader import fit
-
-    return fit.main(arguments)
-
-
-def _pack(arguments: Sequence[str]) -> int:
-    from memapp.train.reader import pack
-
-    return pack.main(arguments)
+    return int(importlib.import_module(f"memapp.train.reader.{given[0]}").main(given[1:]))
 
 
 if __name__ == "__main__":

@@ -77,5 +77,4 @@ def _auroc(model: Llama, pieces: Pieces, asked: Sequence[int], before: bool) -> 
             examples.prompt(pieces, pieces.questions[n], one, before) for n, one in zip(asked, read, strict=True)
         ]
         sure.append([1 - float(one) for one in first_probability(model, prompts, mark)])
-    right, wrong = (np.array(one) for one in sure)
-    return round(float((right[:, None] > wrong[None]).mean() + (right[:, None] == wrong[None]).mean() / 2), 4)
+    return round(metrics.auroc(*sure), 4)
