@@ -95,6 +95,9 @@ def test_what_is_held_out_trains_nothing(made: Pieces) -> None:
         assert all(
             not held_out(made.text(made.passages[n]).partition("\n")[0].strip()) for n in [pair.passage, *pair.others]
         )
+    articles = {title.replace("_", " ") for title in PASSAGES if held_out(title)}
+    for n in made.spare:
+        assert made.text(made.passages[int(n)]).partition("\n")[0].strip().replace("_", " ") not in articles
     hidden = {int(n) for n in made.gold[made.held_out]}
     assert hidden
     assert not hidden & set(made.spare.tolist())

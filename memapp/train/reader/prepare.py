@@ -55,7 +55,8 @@ def prepare(folder: Path, model: Model, embedder: Embedder) -> Pieces:
     records: dict[tuple[str, str], int] = {}
     asked = [one for name in SETS for one in _questions(folder, name, records)]
     of_questions = len(records)
-    texts = [*records, *_others(folder)]
+    measured = {_article(title) for title, _ in records if held_out(title)}
+    texts = [*records, *(one for one in _others(folder) if _article(one[0]) not in measured)]
     hidden = np.array([held_out(title) for title, _ in records] + [False] * (len(texts) - of_questions))
     passages = [reading.passage(title, text) for title, text in texts]
     vectors = embedder.embed(passages)
@@ -74,6 +75,11 @@ def prepare(folder: Path, model: Model, embedder: Embedder) -> Pieces:
         frame=_frame(model),
         spelled=Ragged.of([list(model.piece(token)) for token in range(model.vocabulary)]),
     )
+
+
+def _article(title: str) -> str:
+    """What two spellings of a title share."""
+    return reading.flat(title.replace("_", " ")).casefold()
 
 
 def _questions(folder: Path, name: str, records: dict[tuple[str, str], int]) -> Iterable[_Asked]:
