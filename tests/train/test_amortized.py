@@ -1,3 +1,5 @@
+"""The amortizer in torch, on a tiny model."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,9 +10,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'memapp[train]'")
 
 from memapp.layers.amortized.pooling import Pooling  # noqa: E402
-from memapp.train.amortized_examples import Examples, Ragged  # noqa: E402
-from memapp.train.amortized_fit import Device, Plan, fit, held_out_rows, measure  # noqa: E402
-from memapp.train.amortized_net import Amortizer, Reader, per_answer, rounded, stretches  # noqa: E402
+from memapp.train import ragged  # noqa: E402
+from memapp.train.amortized.examples import Examples  # noqa: E402
+from memapp.train.amortized.fit import Device, Plan, fit, held_out_rows, measure  # noqa: E402
+from memapp.train.amortized.network import Amortizer, Reader, per_answer, rounded, stretches  # noqa: E402
+from memapp.train.ragged import Ragged  # noqa: E402
 from tests.train.test_llama_torch import tiny  # noqa: E402
 
 HEADS = ([1, 2, 3], [1, 2], [5, 6])
@@ -51,9 +55,10 @@ def examples(passages: int = 24) -> Examples:
 
 def test_examples_come_back_from_their_file(tmp_path: Path) -> None:
     made = examples()
-    made.save(tmp_path / "examples.npz")
-    again = Examples.read(tmp_path / "examples.npz")
-    assert [again.questions[row] for row in range(48)] == [made.questions[row] for row in range(48)]
+    ragged.save(tmp_path / "examples.npz", made)
+    again = ragged.load(tmp_path / "examples.npz", Examples)
+    np.testing.assert_array_equal(again.questions.values, made.questions.values)
+    assert again.begin == made.begin == 1
     np.testing.assert_array_equal(again.nearest, made.nearest)
     assert again.begin == 1
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from memapp.evaluate.split import held_out
-from memapp.train import amortized_data
-from memapp.train.amortized_examples import KINDS, SETS, Examples, Ragged
+from memapp.train import ragged
+from memapp.train.amortized import prepare
+from memapp.train.amortized.examples import KINDS, SETS, Examples
+from memapp.train.ragged import Ragged
 
 
 def test_a_title_is_held_out_by_the_first_byte_of_its_hash() -> None:
@@ -21,21 +23,21 @@ def test_a_title_is_held_out_by_the_first_byte_of_its_hash() -> None:
 def test_lists_of_tokens_come_back() -> None:
     lists = [[1, 2, 3], [], [65_535]]
     made = Ragged.of(lists)
-    assert [made[row] for row in range(len(made))] == lists
-    with pytest.raises(ValueError, match="65,536"):
-        Ragged.of([[65_536]])
+    assert [made[row].tolist() for row in range(len(made))] == lists
+    assert made.lengths.tolist() == [3, 0, 1]
+    assert len(Ragged.of([])) == 0
 
 
 def test_wikitext_reads_as_a_plain_text() -> None:
     spaced = ' = Heading = \n It cost 3 @.@ 5 million , the " old " mill \'s wheel ( red @-@ tipped ) . \n'
-    assert amortized_data._detokenised(spaced).split("\n")[1].strip() == (
+    assert prepare._detokenised(spaced).split("\n")[1].strip() == (
         'It cost 3.5 million, the "old" mill\'s wheel (red-tipped).'
     )
 
 
 def test_questions_are_made_of_what_a_sentence_says() -> None:
     text = "The old mill was bought by Ida Kestrel in 1913. She ground barley there until the great flood came at last."
-    made = list(amortized_data._made(text, 7, np.random.default_rng(0)))
+    made = list(prepare._made(text, 7, np.random.default_rng(0)))
     assert {each.kind for each in made} == {"blank", "rest"}
     for each in made:
         assert each.passage == 7
@@ -72,8 +74,8 @@ def folder(path: Path) -> Path:
 
 @pytest.mark.models
 def test_held_out_documents_are_only_measured_on(tmp_path: Path) -> None:
-    amortized_data.prepare(folder(tmp_path)).save(tmp_path / "examples.npz")
-    found = Examples.read(tmp_path / "examples.npz")
+    ragged.save(tmp_path / "examples.npz", prepare.prepare(folder(tmp_path)))
+    found = ragged.load(tmp_path / "examples.npz", Examples)
     of_set = found.kind < len(SETS)
     assert of_set.sum() == 32
     assert not found.held[found.of[~of_set]].any()

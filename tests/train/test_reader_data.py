@@ -16,7 +16,8 @@ from memapp.models.catalog import bundled_path
 from memapp.models.embedder import MiniLMEmbedder
 from memapp.models.native import Model, Options
 from memapp.models.template import Template
-from memapp.train.reader import examples, pieces
+from memapp.train import ragged
+from memapp.train.reader import examples
 from memapp.train.reader.pieces import Pieces
 from memapp.train.reader.prepare import NOVELS, SETS, SPARE, prepare
 from memapp.types import Passage
@@ -105,8 +106,8 @@ def test_what_is_held_out_trains_nothing(made: Pieces) -> None:
 
 
 def test_pieces_survive_their_file(made: Pieces, tmp_path: Path) -> None:
-    pieces.save(tmp_path / "p.npz", made)
-    again = pieces.load(tmp_path / "p.npz")
+    ragged.save(tmp_path / "p.npz", made)
+    again = ragged.load(tmp_path / "p.npz", Pieces)
     np.testing.assert_array_equal(again.passages.values, made.passages.values)
     np.testing.assert_array_equal(again.near, made.near)
     assert again.right(3) == made.right(3) == ("1403",)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memapp.train.reader.pieces import Ints, Pieces
+from memapp.train.ragged import Ints
+from memapp.train.reader.pieces import Pieces
 
 COUNTS = (1, 1, 1, 2, 3, 4, 5, 5, 5, 5)
 """Passages in a prompt, one drawn for each."""

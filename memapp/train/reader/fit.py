@@ -21,12 +21,13 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from memapp.train import llama_torch
+from memapp.train import llama_torch, ragged
 from memapp.train.llama_torch import Llama
-from memapp.train.reader import examples, pieces
+from memapp.train.ragged import Ints
+from memapp.train.reader import examples
 from memapp.train.reader.examples import Example, Pair
 from memapp.train.reader.measure import measure
-from memapp.train.reader.pieces import Ints
+from memapp.train.reader.pieces import Pieces
 from memapp.train.reader.writing import write_all
 
 RANK, ALPHA = 32, 64
@@ -65,7 +66,7 @@ class Fit:
         self.began = time.monotonic()
         self.chance = random.Random(options.seed)
         torch.manual_seed(options.seed)
-        self.pieces = pieces.load(options.pieces)
+        self.pieces = ragged.load(options.pieces, Pieces)
         dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
         self.base = llama_torch.load(options.model, dtype, options.device)
         self.figures: dict[str, object] = {}

@@ -1,44 +1,19 @@
-"""What prompts are put together from while the reader is trained: texts as tokens, and questions on them.
-
-Everything is one .npz of plain arrays, so that training needs neither llama.cpp nor the texts.
-"""
+"""What prompts are put together from while the reader is trained: texts as tokens, and questions on them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int32]
+from memapp.train.ragged import Ints, Ragged
 
 FRAME = ("head", "question", "again", "tail", "answer", "nothing", "end", "ask_head", "ask_next", "formal", "brief")
 """The texts around passages, questions and answers; `prepare` says what each is."""
 MOST = 20
 """Passages that can be numbered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ragged:
-    """Sequences of different lengths in one array."""
-
-    values: Ints
-    ends: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def __getitem__(self, index: int) -> Ints:
-        return self.values[self.ends[index - 1] if index else 0 : self.ends[index]]
-
-    @staticmethod
-    def of(parts: Sequence[Sequence[int] | Ints]) -> Ragged:
-        """The sequences, one after the other."""
-        ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
-        return Ragged(np.concatenate([np.asarray(part, np.int32) for part in parts]), ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +65,3 @@ class Pieces:
     def right(self, question: int) -> tuple[str, ...]:
         """The right answers to a question."""
         return tuple(self.aliases[question].astype(np.uint8).tobytes().decode("utf-8").split("\n"))
-
-
-def save(path: Path, pieces: Pieces) -> None:
-    """Writes them."""
-    arrays: dict[str, Any] = {}
-    for field in fields(pieces):
-        value = getattr(pieces, field.name)
-        if isinstance(value, Ragged):
-            arrays |= {f"{field.name}.values": value.values, f"{field.name}.ends": value.ends}
-        else:
-            arrays[field.name] = value
-    np.savez_compressed(path, **arrays)
-
-
-def load(path: Path) -> Pieces:
-    """Reads them. Raises OSError, ValueError or KeyError for another file."""
-    with np.load(path, allow_pickle=False) as found:
-        return Pieces(**{field.name: _value(found, field.name) for field in fields(Pieces)})
-
-
-def _value(found: Mapping[str, Any], name: str) -> Any:
-    return found[name] if name in found else Ragged(found[f"{name}.values"], found[f"{name}.ends"])

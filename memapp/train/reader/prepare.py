@@ -21,7 +21,9 @@ from memapp.models.catalog import bundled_path
 from memapp.models.native import Model, Options
 from memapp.models.template import Template
 from memapp.protocols import Embedder
-from memapp.train.reader.pieces import FRAME, MOST, Ints, Pieces, Ragged, save
+from memapp.train import ragged
+from memapp.train.ragged import Ints, Ragged
+from memapp.train.reader.pieces import FRAME, MOST, Pieces
 from memapp.types import Message, Vectors
 
 SETS = ("singlehop/squad1190", "singlehop/nq2655")
@@ -218,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise ModelMissing("The model that memapp ships with is not there.", "Install memapp again.")
     model = Model(path, Options())
     try:
-        save(options.pieces, prepare(options.data, model, workspace.new_embedder(workspace.settings())))
+        ragged.save(options.pieces, prepare(options.data, model, workspace.new_embedder(workspace.settings())))
     finally:
         model.close()
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from memapp.train.llama_torch import Llama, generate
-from memapp.train.reader.pieces import Ints
+from memapp.train.ragged import Ints
 
 _KEYS = 2**28
 """Entries of the attention of one head in one batch: what bounds the memory that a batch takes."""

@@ -21,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 
 from memapp.models.files import sha256
-from memapp.train import amortized_fit, llama_torch
-from memapp.train.amortized_examples import KINDS, SETS, Examples
-from memapp.train.amortized_fit import LOSSES, Device, Plan, fit, held_out_rows, measure
-from memapp.train.amortized_net import Amortizer, Reader, as_numpy
+from memapp.train import llama_torch, ragged
+from memapp.train.amortized.examples import KINDS, SETS, Examples
+from memapp.train.amortized.fit import LOSSES, Device, Plan, fit, gains, held_out_rows, measure
+from memapp.train.amortized.network import Amortizer, Reader, as_numpy
 
 NAME = "amortizer"
 RANK, RATE, GROUPS = 16, 8e-4, 12
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     frozen = llama_torch.load(_gguf(options.model), dtype, device)
     model = Amortizer(frozen, options.rank, 2.0 * options.rank, examples.begin, options.seed)
-    reader = Reader(frozen, (examples.heads[0], examples.heads[1], examples.heads[2]))
+    reader = Reader(frozen, [head.tolist() for head in map(examples.heads.__getitem__, range(3))])
     data = Device(examples, device)
     plan = Plan(seconds=options.seconds, groups=options.groups, rate=options.rate, seed=options.seed)
     counts = tuple(sorted(set(plan.counts), reverse=True))
@@ -77,14 +77,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _examples(options: argparse.Namespace) -> Examples:
     if options.prepared and options.prepared.exists():
-        return Examples.read(options.prepared)
+        return ragged.load(options.prepared, Examples)
     if not options.data:
         raise SystemExit("There is nothing to learn from: name a folder with --data, or a file with --prepared.")
-    from memapp.train.amortized_data import prepare
+    from memapp.train.amortized.prepare import prepare
 
     examples = prepare(options.data, options.silver, options.limit, options.seed)
     if options.prepared:
-        examples.save(options.prepared)
+        ragged.save(options.prepared, examples)
     return examples
 
 
@@ -130,7 +130,7 @@ class _Run:
         for name, values in found.items():
             _say(f"  {name:16} {values.mean():8.3f}")
         for count in self._counts:
-            for name, share in amortized_fit.gains(found, count).items():
+            for name, share in gains(found, count).items():
                 _say(f"  {name:24} {100 * share:6.1f} % of what reading gains")
         return found
 

@@ -19,7 +19,8 @@ from memapp.evaluate.data import Question, load
 from memapp.evaluate.soft_prompt import frame
 from memapp.evaluate.split import held_out
 from memapp.evaluate.workspace import note
-from memapp.train.amortized_examples import KINDS, LONGEST, LONGEST_ANSWER, NEAREST, OTHERS, SETS, Examples, Ragged
+from memapp.train.amortized.examples import KINDS, LONGEST, LONGEST_ANSWER, NEAREST, OTHERS, SETS, Examples
+from memapp.train.ragged import Ragged
 
 _NEIGHBOURS = 3
 _WORDS = (45, 150)

@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from memapp.train.amortized_examples import SETS, Examples, Ragged
-from memapp.train.amortized_net import Amortizer, Reader, per_answer, rounded
+from memapp.train.amortized.examples import SETS, Examples
+from memapp.train.amortized.network import Amortizer, Reader, per_answer, rounded
+from memapp.train.ragged import Ragged
 
 LOSSES = ("answer", "question", "contrast", "among", "repeat")
 _LONGEST = 72
@@ -57,8 +58,8 @@ class Device:
         self.passages, self.lengths = _padded(examples.passages, device)
         tails = [[*examples.questions[row], *examples.answers[row]] for row in range(len(examples.questions))]
         self.tails, self.tail_lengths = _padded(Ragged.of(tails), device)
-        self.asked = torch.from_numpy(np.diff(examples.questions.ends, prepend=0)).to(device)
-        self.passage_ends = np.diff(examples.passages.ends, prepend=0)
+        self.asked = torch.from_numpy(examples.questions.lengths).to(device)
+        self.passage_ends = examples.passages.lengths
         self.tail_ends = self.tail_lengths.cpu().numpy()
 
     def read(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -73,9 +74,9 @@ class Device:
 
 
 def _padded(lists: Ragged, device: torch.device) -> tuple[Tensor, Tensor]:
-    lengths = np.diff(lists.ends, prepend=0)
+    lengths = lists.lengths
     padded = np.zeros((len(lists), int(lengths.max())), np.int32)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = lists.flat
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = lists.values
     return torch.from_numpy(padded).to(device), torch.from_numpy(lengths).to(device)
 
 
@@ -138,7 +139,7 @@ def _batches(examples: Examples, lengths: NDArray[np.int64], plan: Plan) -> Iter
     chance = np.random.default_rng(plan.seed)
     asked: dict[int, list[int]] = {}
     real: dict[int, list[int]] = {}
-    tails = np.diff(examples.questions.ends, prepend=0) + np.diff(examples.answers.ends, prepend=0)
+    tails = examples.questions.lengths + examples.answers.lengths
     for row, (passage, kind) in enumerate(zip(examples.of.tolist(), examples.kind.tolist(), strict=True)):
         if not examples.held[passage] and tails[row] <= _LONGEST:
             (real if kind < len(SETS) else asked).setdefault(passage, []).append(row)
@@ -259,8 +260,8 @@ def measure(
     chosen = {"own": own[:, None], "wrong": wrong[:, None], "among": nearest[:, :best], "others": others}
     found = {
         "nothing": _text(reader, data, rows, None),
-        "reading": _text(reader, data, rows, [examples.passages[passage] for passage in own]),
-        "reading, wrong": _text(reader, data, rows, [examples.passages[passage] for passage in wrong]),
+        "reading": _text(reader, data, rows, [examples.passages[passage].tolist() for passage in own]),
+        "reading, wrong": _text(reader, data, rows, [examples.passages[passage].tolist() for passage in wrong]),
     }
     for count in counts:
         rare = _rarest(examples, count)
@@ -301,10 +302,10 @@ def _text(reader: Reader, data: Device, rows: NDArray[np.int64], texts: list[lis
 
 def _rarest(examples: Examples, count: int) -> Callable[[int], list[int]]:
     """The control that learns nothing: a passage's rarest tokens, in their order, read as text."""
-    seen = np.bincount(examples.passages.flat, minlength=1 << 16)
+    seen = np.bincount(examples.passages.values, minlength=1 << 16)
 
     def chosen(passage: int) -> list[int]:
-        ids = np.array(examples.passages[passage])
+        ids = examples.passages[passage]
         return list(map(int, ids[np.sort(np.argsort(seen[ids], kind="stable")[:count])]))
 
     return chosen

@@ -8,6 +8,8 @@ starts from something that the model can already read. The number of soft tokens
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -80,7 +82,8 @@ def rounded(soft: Tensor) -> Tensor:
 class Reader:
     """The frozen model reading soft tokens, or text, before a question."""
 
-    def __init__(self, frozen: Llama, heads: tuple[list[int], list[int], list[int]]) -> None:
+    def __init__(self, frozen: Llama, heads: Sequence[Sequence[int]]) -> None:
+        """`heads`: the prompt before passages, before a question without any, and the request to repeat."""
         self.frozen, self.device = frozen, frozen.embedding.device
         self.before, self.alone, self.repeat = (torch.tensor(each, device=self.device) for each in heads)
 
