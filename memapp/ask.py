@@ -189,6 +189,11 @@ class _Draft:
         self.tokens = 0
         self.finish: Finish | None = None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the person did not want more of it."""
+        return self.finish is not None and self.finish.reason == "cancelled"
+
     def repeats(self, piece: Piece) -> bool:
         """Takes in a piece; True once the text begins to say a sentence again, which is then taken off."""
         self.text += piece.text
@@ -203,6 +208,12 @@ class _Draft:
         return True
 
 
+def _unread(found: SearchResult, made: prompt.Prompt) -> tuple[int, ...]:
+    """Ranks of the hits that the model did not read."""
+    read = {hit.rank for hit in made.used}
+    return tuple(hit.rank for hit in found.hits if hit.rank not in read)
+
+
 def reader_of(engine: Engine, settings: Settings) -> Engine | None:
     """The model as it was taught to read, where it was and is not told to answer in its own way."""
     if settings.trust_model or not settings.reader or not isinstance(engine, Taught):
@@ -213,12 +224,11 @@ def reader_of(engine: Engine, settings: Settings) -> Engine | None:
 def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:
     """The reader's few words with the sentence that says them, or the abstention."""
     told = reading.written(draft.text)
-    unread = tuple(hit.rank for hit in found.hits if hit.rank not in {one.rank for one in made.used})
     named = made.used[told.number - 1] if 0 < told.number <= len(made.used) else None
     cited = cite.locate(told.text, found.question, made.used, named)
     sure = confidence.of_reading(draft.logprob, draft.tokens, cited.support)
-    answer = Answer(draft.question, cited.text, cited.citations, sure, hits=found.hits, dropped=unread)
-    if draft.finish is not None and draft.finish.reason == "cancelled":
+    answer = Answer(draft.question, cited.text, cited.citations, sure, hits=found.hits, dropped=_unread(found, made))
+    if draft.stopped:
         return answer
     if told.number == 0 or not cited.citations or sure < recall.settings.abstain_below:
         return replace(answer, text=confidence.NOTHING, citations=(), abstained=True)
@@ -232,10 +242,8 @@ def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Pro
     current = [hit for hit in found.hits if not hit.outdated]
     quoted = quote.best(draft.question, asked / max(float(asked @ asked) ** 0.5, 1e-9), current, embed)
     cited = cite.cite(draft.text, draft.question, made.used)
-    stopped = draft.finish is not None and draft.finish.reason == "cancelled"
-    unread = tuple(hit.rank for hit in found.hits if hit.rank not in {one.rank for one in made.used})
-    answer = Answer(draft.question, cited.text, cited.citations, hits=found.hits, dropped=unread)
-    if stopped:
+    answer = Answer(draft.question, cited.text, cited.citations, hits=found.hits, dropped=_unread(found, made))
+    if draft.stopped:
         return answer
     if quoted is None or quoted.fit < confidence.ABSTAIN_BELOW:
         return replace(answer, text=confidence.NOTHING, citations=(), abstained=True)

@@ -53,7 +53,5 @@ def frame(model: Model) -> Frame:
     def plain(text: str) -> list[int]:
         return model.tokenize(text, special=False)
 
-    one, other = (template.tokens((instruction, Message("user", content))) for content in "ab")
-    place = next(n for n, (x, y) in enumerate(zip(one, other, strict=True)) if x != y)
-    alone = one[:place]
-    return Frame((*alone, *plain("Passages:\n\n")), tuple(alone), tuple(one[place + 1 :]), plain)
+    alone, after = template.around((instruction, Message("user", "")))
+    return Frame((*alone, *plain("Passages:\n\n")), tuple(alone), tuple(after), plain)

@@ -200,13 +200,7 @@ def _each(model: Model, texts: Sequence[str]) -> list[list[int]]:
 
 def _around(model: Model, system: str) -> tuple[list[int], list[int]]:
     """What stands before and after the user's text."""
-    mark = model.tokenize(_MARK, special=False)
-    prompt = Template(model).tokens((Message("system", system), Message("user", _MARK)))
-    at = next(n for n in range(len(prompt)) if prompt[n : n + len(mark)] == mark)
-    return prompt[:at], prompt[at + len(mark) :]
-
-
-_MARK = "Question: mark"
+    return Template(model).around((Message("system", system), Message("user", "")))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
