@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memapp.answer import cite, confidence, prompt, quote, reading
@@ -64,21 +64,12 @@ def stream(
         yield Done(Answer(question, confidence.NOTHING, abstained=True, timing_ms=found.timing_ms))
         return
     clock = Clock()
-    settings = recall.settings
-    read = prompt.worth_reading(found.hits, settings.focus)
-    reader = reader_of(engine, settings)
-    if reader is not None:
-        engine, question = reader, found.question
-        # Its words are those that the passages have: they are not to be varied.
-        sampling = Sampling(settings.answer_tokens, stop=("\n",))
-    else:
-        # A small model has said what it has to say in its first paragraph.
-        stop = () if settings.trust_model else ("\n\n",)
-        sampling = _sampling(settings, settings.answer_tokens, stop)
-    made, note = prompted(engine, settings, question, read, history, reading.Form() if reader else None)
+    way = _way(engine, recall.settings, question, found.question)
+    read = prompt.worth_reading(found.hits, recall.settings.focus)
+    made, note = prompted(way.engine, recall.settings, way.question, read, history, way.form)
     clock.lap("prompt")
     draft = _Draft(question)
-    for piece in written(engine, made, sampling, cancel, bias, states):
+    for piece in written(way.engine, made, way.sampling, cancel, bias, states):
         if isinstance(piece, Finish):
             draft.finish = piece
             break
@@ -88,17 +79,42 @@ def stream(
         if draft.repeats(piece):
             break
     clock.lap("generate")
-    answer = (_told if reader else _judged)(recall, found, draft, made)
+    answer = way.judged(recall, found, draft, made)
     clock.lap("cite")
     yield from answer.citations
-    timing = {**found.timing_ms, **clock.ms, "search": found.timing_ms["total"]}
-    timing["total"] = found.timing_ms["total"] + clock.total()["total"]
     finish = draft.finish or Finish("stop", engine.count(made.messages), draft.tokens)
-    tokens = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
     told = influence(bias, functools.partial(content.passages_by_id, recall.store))
     how = replace(finish.reading, note=finish.reading.note or note) if finish.reading else None
-    answer = replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason)
-    yield Done(replace(answer, influence=told, reading=how))
+    tokens = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
+    timing = _timing(found, clock)
+    yield Done(replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason, influence=told, reading=how))
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a model is asked, and what is made of what it writes."""
+
+    engine: Engine
+    question: str
+    form: prompt.Form
+    sampling: Sampling
+    judged: Callable[[Recall, SearchResult, _Draft, prompt.Prompt], Answer]
+
+
+def _way(engine: Engine, settings: Settings, asked: str, alone: str) -> _Way:
+    """As it was taught, where it was; `alone` is the question as it stands without the turns before it."""
+    reader = reader_of(engine, settings)
+    if reader is not None:
+        # Its words are those that the passages have: they are not to be varied.
+        return _Way(reader, alone, reading.Form(), Sampling(settings.answer_tokens, stop=("\n",)), _told)
+    # A small model has said what it has to say in its first paragraph.
+    stop = () if settings.trust_model else ("\n\n",)
+    return _Way(engine, asked, prompt.Plain(), _sampling(settings, settings.answer_tokens, stop), _judged)
+
+
+def _timing(found: SearchResult, clock: Clock) -> dict[str, float]:
+    searched = found.timing_ms["total"]
+    return {**found.timing_ms, **clock.ms, "search": searched, "total": searched + clock.total()["total"]}
 
 
 def prompted(

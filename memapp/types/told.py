@@ -1,0 +1,229 @@
+"""What the model is told, and what it says: prompts, pieces, answers with their evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from memapp.types.asked import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen, and when to stop."""
+
+    max_tokens: int = 192
+    temperature: float = 0.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    typical_p: float = 1.0
+    """Locally typical sampling (Meister et al., 2023): below 1, tokens are kept whose surprise is nearest to the
+    expected one, until they have this probability together."""
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    """Generation ends before the first of these strings."""
+    schema: Mapping[str, Any] | None = None
+    """A JSON schema that the output must match."""
+    grammar: str = ""
+    """A grammar in llama.cpp's GBNF, whose rule `root` the output must match; empty leaves it free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text of one or more generated tokens, complete characters only."""
+
+    text: str
+    logprob: float = 0.0
+    """Sum over the tokens in it, natural logarithm."""
+    tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A passage that is read apart from the others of its prompt."""
+
+    passage: int
+    """Its id, so that what was made of it goes when it is forgotten."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrompt:
+    """A prompt with passages that are read apart: each sees the system message and itself, what follows them sees all.
+
+    As a set, all begin at the same position, so their order says nothing (set-based prompting, McIlroy-Young et al.,
+    2024); `spread`, each begins where the one before it ends.
+    """
+
+    messages: tuple[Message, ...]
+    """The system message and the earlier turns."""
+    opening: str
+    """Begins the user's message, before the passages."""
+    passages: tuple[Apart, ...]
+    closing: str
+    """Ends it."""
+    begun: str = ""
+    """What the answer begins with."""
+    spread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a prompt came into the model's window: tokens, and what they cost."""
+
+    kind: Literal["sequential", "set", "apart"] = "sequential"
+    held: int = 0
+    """Tokens that were there, of this conversation or of a beginning that prompts share."""
+    text: int = 0
+    """Tokens that were computed."""
+    restored: int = 0
+    """Tokens of passages that came as states made earlier."""
+    prefilled: int = 0
+    """Tokens of passages whose states were made for this prompt."""
+    ms: Mapping[str, float] = field(default_factory=dict)
+    """What `text`, `restored`, `prefilled` and `held` cost."""
+    note: str = ""
+    """Why something had to be computed that another time would not; empty when nothing had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last thing that an engine's stream yields."""
+
+    reason: Literal["stop", "length", "cancelled"]
+    prompt_tokens: int
+    generated_tokens: int
+    reading: Reading | None = field(default=None, compare=False)
+    """How the prompt was read, where the engine tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Streamed text of an answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The passages that the answer will be written from; comes before the first token."""
+
+    hits: tuple[Hit, ...]
+    question: str
+    """The question as it was searched for, follow-ups resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A span of a passage that supports a sentence of the answer."""
+
+    n: int
+    """The number that stands in the answer as [n]."""
+    document: str
+    title: str
+    text: str
+    start: int
+    end: int
+    """The text is document.text[start:end]."""
+    passage: int = 0
+    source: str = ""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token counts of one answer."""
+
+    prompt: int = 0
+    generated: int = 0
+    context: int = 0
+    """The size of the model's window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage that the parametric memory took tokens from."""
+
+    passage: int
+    document: str
+    title: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """What the parametric memory did to an answer."""
+
+    memory: str
+    """Which answered: knn, mlp or both."""
+    tokens: int
+    """Those that the model wrote with it."""
+    changed: int
+    """Those of them that the model alone would not have written."""
+    sources: tuple[Source, ...] = ()
+    """Where the changed tokens stood, most first; a network has no sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A text that was gone on with."""
+
+    text: str
+    """What was added."""
+    tokens: Tokens = Tokens()
+    finish: Literal["stop", "length", "cancelled"] = "stop"
+    influence: Influence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely the model finds a text, in nats a token, on average."""
+
+    base: float
+    """Without parametric memory."""
+    before: float
+    """With it, before the text was forgotten."""
+    after: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer with its evidence."""
+
+    question: str
+    text: str
+    citations: tuple[Citation, ...] = ()
+    confidence: float = 0.0
+    """In [0, 1]."""
+    abstained: bool = False
+    """True when memory does not hold an answer; `hits` are then the nearest passages."""
+    hits: tuple[Hit, ...] = ()
+    tokens: Tokens = Tokens()
+    timing_ms: Mapping[str, float] = field(default_factory=dict)
+    dropped: tuple[int, ...] = ()
+    """Ranks of the hits that the model did not read: too far behind the best, or no room in its window."""
+    finish: Literal["stop", "length", "cancelled"] = "stop"
+    influence: Influence | None = None
+    """What the parametric memory did; None when it was off or had nothing."""
+    reading: Reading | None = None
+    """How the prompt was read, where the engine tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of a stream, with the whole answer."""
+
+    answer: Answer
+
+
+Event = Recalled | Token | Citation | Done
