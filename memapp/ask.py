@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memapp.answer import cite, confidence, prompt, quote, reading
 from memapp.errors import UsageError
-from memapp.protocols import Engine, SetEngine, StateStore, Taught
+from memapp.protocols import Engine, SetEngine, SoftEngine, StateStore, Taught
 from memapp.search import Clock, Recall, search
 from memapp.settings import Settings
 from memapp.store import content
@@ -28,10 +28,12 @@ from memapp.types import (
     Recalled,
     Sampling,
     SearchResult,
+    SoftPrompt,
     Source,
     Token,
     Tokens,
     Turn,
+    Vectors,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,25 @@ Passages = Callable[[Sequence[int]], Mapping[int, Passage]]
 SEQUENTIAL, SET, APART = READINGS = ("sequential", "set", "apart")
 """How passages can be read."""
 _GO_ON = "Go on with the text that you began."
+_OPENING = "Passages:\n\n"
+"""Comes before soft tokens, as when they were learned."""
+_AROUND = 16
+"""Tokens that it may take."""
+
+Remind = Callable[[Vectors, int, Collection[int]], Sequence[tuple[int, Vectors]]]
+"""A question's vector, a number and the passages that are read otherwise, to that many others as soft tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What takes part in an answer beside the passages that are found."""
+
+    bias: Mixture | None = None
+    """The parametric memory."""
+    states: StateStore | None = None
+    """Where what the model makes of passages that are read apart is kept."""
+    remind: Remind | None = None
+    """The bank of soft tokens."""
 
 
 def stream(
@@ -50,13 +71,10 @@ def stream(
     k: int,
     history: Sequence[Turn] = (),
     cancel: threading.Event | None = None,
-    bias: Mixture | None = None,
-    states: StateStore | None = None,
+    beside: Beside | None = None,
 ) -> Iterator[Event]:
-    """Recalled, Tokens, Citations and Done, as they come about. Setting `cancel` ends it with what there is.
-
-    Where passages are read as a set, what the model makes of each is kept in `states`.
-    """
+    """Recalled, Tokens, Citations and Done, as they come about. Setting `cancel` ends it with what there is."""
+    beside = beside or Beside()
     found = search(recall, question, k, history)
     yield Recalled(found.hits, found.question)
     if not found.hits:
@@ -67,9 +85,10 @@ def stream(
     way = _way(engine, recall.settings, question, found.question)
     read = prompt.worth_reading(found.hits, recall.settings.focus)
     made, note = prompted(way.engine, recall.settings, way.question, read, history, way.form)
+    made, missing = _reminded(recall, way, beside.remind, found, made)
     clock.lap("prompt")
     draft = _Draft(question)
-    for piece in written(way.engine, made, way.sampling, cancel, bias, states):
+    for piece in written(way.engine, made, way.sampling, cancel, beside.bias, beside.states):
         if isinstance(piece, Finish):
             draft.finish = piece
             break
@@ -83,11 +102,13 @@ def stream(
     clock.lap("cite")
     yield from answer.citations
     finish = draft.finish or Finish("stop", engine.count(made.messages), draft.tokens)
-    told = influence(bias, functools.partial(content.passages_by_id, recall.store))
-    how = replace(finish.reading, note=finish.reading.note or note) if finish.reading else None
+    told = influence(beside.bias, functools.partial(content.passages_by_id, recall.store))
+    notes = "; ".join(filter(None, (finish.reading.note or note, missing))) if finish.reading else ""
+    how = replace(finish.reading, note=notes) if finish.reading else None
     tokens = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
     timing = _timing(found, clock)
-    yield Done(replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason, influence=told, reading=how))
+    answer = replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason, influence=told, reading=how)
+    yield Done(replace(answer, reminded=made.reminded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +163,28 @@ def prompted(
     return prompt.build(question, hits, turns, room, engine.count, form), note
 
 
+def _reminded(
+    recall: Recall, way: _Way, remind: Remind | None, found: SearchResult, made: prompt.Prompt
+) -> tuple[prompt.Prompt, str]:
+    """The prompt with what the bank reminds of in the room that is left, and why there is nothing of it."""
+    if remind is None or recall.settings.bank <= 0:
+        return made, ""
+    if made.apart is not None:
+        return made, "no soft tokens: passages are read apart"
+    if not isinstance(way.engine, SoftEngine):
+        return made, "no soft tokens: this engine cannot read them"
+    (vector,) = recall.embedder.embed([found.question])
+    near = remind(vector, recall.settings.bank, {hit.passage.id for hit in made.used})
+    room = way.engine.context_tokens - way.sampling.max_tokens - way.engine.count(made.messages)
+    # The most similar are the last, so those before them are left out.
+    fitting = [sum(len(soft) for _, soft in near[at:]) + _AROUND <= room for at in range(len(near))]
+    near = near[fitting.index(True) :] if True in fitting else ()
+    if not near:
+        return made, "no soft tokens: none were made yet, or there is no room for them"
+    soft = SoftPrompt(made.messages, _OPENING, tuple(soft for _, soft in near))
+    return replace(made, soft=soft, reminded=tuple(id for id, _ in near)), ""
+
+
 def written(
     engine: Engine,
     made: prompt.Prompt,
@@ -153,6 +196,8 @@ def written(
     """What the model writes after the prompt, its passages one after another or apart as it was made."""
     if made.apart is not None and isinstance(engine, SetEngine):
         return engine.stream_set(made.apart, sampling, cancel, bias, states)
+    if made.soft is not None and isinstance(engine, SoftEngine):
+        return engine.stream_soft(made.soft, sampling, cancel, bias)
     return engine.stream(made.messages, sampling, cancel, bias)
 
 

@@ -165,19 +165,26 @@ def _adopt(
 def _corpus(found: list[Read], coding: Coding, model: StateModel, recipe: Recipe) -> Corpus:
     codes = np.concatenate([one.codes for one in found])
     tokens = np.concatenate([one.tokens for one in found])
-    vocabulary = np.unique(tokens).astype(np.int32)
+    vocabulary = training.vocabulary(tokens, recipe)
+    learned = np.flatnonzero(np.isin(tokens, vocabulary))
 
     def states_at(places: NDArray[np.int64]) -> Vectors:
-        return coding.decode(codes[places])
+        return coding.decode(codes[learned[places]])
 
-    neighbours = teach(found, coding, vocabulary) if recipe.divergence else None
-    return Corpus(states_at, codes.shape[1], tokens, vocabulary, model.outputs(vocabulary), neighbours)
+    neighbours = None
+    if recipe.divergence:
+        places, weights = teach(found, coding, vocabulary)
+        neighbours = places[learned], weights[learned]
+    return Corpus(states_at, codes.shape[1], tokens[learned], vocabulary, model.outputs(vocabulary), neighbours)
 
 
 def teach(
     found: list[Read], coding: Coding, vocabulary: NDArray[np.int32], k: int = 32
 ) -> tuple[NDArray[np.int32], Vectors]:
-    """What the k nearest other occurrences say of each token: places in the vocabulary and probabilities, (n, k)."""
+    """What the k nearest other occurrences say of each token: places in the vocabulary and probabilities, (n, k).
+
+    What they say outside the vocabulary does not count; where that is all they say, the weights are 0.
+    """
     index = KeyIndex(coding, "ivf")
     index.add(found)
     places, weights = [], []
@@ -185,9 +192,11 @@ def teach(
         near = index.search(coding.decode(one.codes), k + 1)
         # The first is the token itself, as in MLP Memory.
         distances, tokens = near.distances[:, 1:], near.tokens[:, 1:]
-        close = np.exp(-(distances - distances[:, :1]) / TEMPERATURE, where=tokens >= 0, out=np.zeros_like(distances))
+        place = np.minimum(np.searchsorted(vocabulary, tokens), len(vocabulary) - 1)
+        said = vocabulary[place] == tokens
+        close = np.exp(-(distances - distances[:, :1]) / TEMPERATURE, where=said, out=np.zeros_like(distances))
         weights.append(close / np.maximum(close.sum(axis=1, keepdims=True), 1e-9))
-        places.append(np.searchsorted(vocabulary, np.maximum(tokens, vocabulary[0])))
+        places.append(place)
     width = min(each.shape[1] for each in weights)
     return (
         np.concatenate([each[:, :width] for each in places]).astype(np.int32),

@@ -8,6 +8,7 @@ import hashlib
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -178,7 +179,16 @@ class Memory(Opened):
             seconds = {**report.seconds, "states": read.seconds}
             report = replace(report, seconds=seconds, interrupted=read.interrupted)
         self._bring_up()
+        if self.settings.bank > 0 and not report.interrupted:
+            report = self._encode(report, progress, cancel)
         return report
+
+    def _encode(self, report: IngestReport, progress: Report | None, cancel: threading.Event | None) -> IngestReport:
+        """Makes soft tokens of what has none."""
+        began = time.perf_counter()
+        self.amortized().encode(cancel=cancel, progress=progress)
+        seconds = {**report.seconds, "soft tokens": time.perf_counter() - began}
+        return replace(report, seconds=seconds, interrupted=bool(cancel and cancel.is_set()))
 
     def _bring_up(self) -> None:
         """Lets the layers in use take in what is new."""
@@ -300,9 +310,9 @@ class Memory(Opened):
         cancel: threading.Event | None = None,
     ) -> Iterator[Event]:
         """The answer as it comes about: Recalled, Tokens, Citations, Done."""
-        recall = self.recall_with(layers)
-        states = self._passage_states()
-        return asking.stream(recall, self.engine, question, self._k(k), history, cancel, self._bias(), states)
+        return asking.stream(
+            self.recall_with(layers), self.engine, question, self._k(k), history, cancel, self._beside()
+        )
 
     def batch(
         self,

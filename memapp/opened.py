@@ -17,11 +17,13 @@ from memapp.store.log import Store
 from memapp.types import Passage, Progress
 
 if TYPE_CHECKING:
+    from memapp.layers.amortized.encoder import SoftEncoder
+    from memapp.layers.amortized.layer import AmortizedLayer
     from memapp.layers.parametric.layer import ParametricLayer
     from memapp.layers.parametric.mixture import Mixture
 
 Report = Callable[[Progress], None]
-PARAMETRIC = "parametric"
+AMORTIZED, PARAMETRIC = "amortized", "parametric"
 PARAMETRIC_MODES = ("off", "knn", "mlp", "both")
 
 
@@ -44,6 +46,7 @@ class Opened:
         self._extractor = extractor
         self._layers: dict[str, MemoryLayer] = {}
         self._states: PassageStates | None = None
+        self._encoders: list[SoftEncoder] = []
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -52,6 +55,8 @@ class Opened:
             for layer in self._layers.values():
                 layer.save()
             self._layers.clear()
+            for encoder in self._encoders:
+                encoder.close()
             if self._engine is not None:
                 self._engine.close()
             self._store.close()
@@ -109,7 +114,8 @@ class Opened:
 
     def _used(self) -> tuple[str, ...]:
         """The layers that the settings want."""
-        return (*self.settings.layers, PARAMETRIC) if self._mode() else self.settings.layers
+        wanted = ((PARAMETRIC, bool(self._mode())), (AMORTIZED, self.settings.bank > 0))
+        return tuple(dict.fromkeys((*self.settings.layers, *(name for name, on in wanted if on))))
 
     def _chosen(self, names: Sequence[str]) -> dict[str, MemoryLayer]:
         with self._lock:
@@ -128,6 +134,7 @@ class Opened:
                 "graph": lambda: GraphLayer(self._store),
                 "episodic": lambda: EpisodicLayer(self._store, self.embedder.identity.dimension, self.embedder.embed),
                 PARAMETRIC: self._parametric_layer,
+                AMORTIZED: self._amortized_layer,
             }
             if name not in makers:
                 raise UsageError(f"There is no layer '{name}'.", f"Layers: {', '.join(makers)}.")
@@ -140,6 +147,26 @@ class Opened:
         model = self._state_model()
         tokenize = lambda text: model.tokens(text)[0]  # noqa: E731
         return ParametricLayer(self._store, self.settings, model.states_identity, tokenize, model.outputs)
+
+    # Soft tokens of passages
+
+    def _amortized_layer(self) -> MemoryLayer:
+        from memapp.layers.amortized.encoder import open_encoder
+        from memapp.layers.amortized.layer import AmortizedLayer
+
+        encoder, form = open_encoder(self.settings)
+        self._encoders.append(encoder)
+        return AmortizedLayer(self._store, self.embedder.identity, encoder.encode, form)
+
+    def amortized(self) -> AmortizedLayer:
+        """The bank of soft tokens as it is now, whether answers use it or not. Raises ModelError for a model that no
+        encoder was trained for."""
+        from memapp.layers.amortized.layer import AmortizedLayer
+
+        layer = self._chosen((AMORTIZED,))[AMORTIZED]
+        assert isinstance(layer, AmortizedLayer)
+        finding.catch_up(layer, self._store)
+        return layer
 
     # Parametric memory
 
@@ -174,6 +201,11 @@ class Opened:
 
     def _source_of(self, passages: Sequence[int]) -> Mapping[int, Passage]:
         return content.passages_by_id(self._store, passages)
+
+    def _beside(self) -> asking.Beside:
+        """What takes part in one answer beside the passages that are found for it."""
+        remind = self.amortized().aggregate if self.settings.bank > 0 else None
+        return asking.Beside(self._bias(), self._passage_states(), remind)
 
     # States of passages
 

@@ -22,6 +22,7 @@ from memapp.types import (
     Sampling,
     Score,
     SetPrompt,
+    SoftPrompt,
 )
 
 if TYPE_CHECKING:
@@ -240,6 +241,21 @@ class SetEngine(Protocol):
 
     def forget(self) -> None:
         """Empties the window and whatever is kept of earlier conversations."""
+        ...
+
+
+@runtime_checkable
+class SoftEngine(Protocol):
+    """An engine that reads vectors in the place of tokens."""
+
+    def stream_soft(
+        self,
+        prompt: SoftPrompt,
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
+    ) -> Iterator[Piece | Finish]:
+        """As `Engine.stream`. Raises ValueError for vectors of another width than the model's."""
         ...
 
 

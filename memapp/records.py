@@ -35,6 +35,7 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "finish": answer.finish,
         "memory": influence_record(answer.influence),
         "reading": reading_record(answer.reading),
+        "reminded": list(answer.reminded),
     }
 
 
@@ -42,7 +43,7 @@ def reading_record(reading: Reading | None) -> dict[str, Any] | None:
     """How the prompt was read, in tokens and milliseconds; None where nothing was."""
     if reading is None:
         return None
-    tokens = {name: getattr(reading, name) for name in ("held", "text", "restored", "prefilled")}
+    tokens = {name: getattr(reading, name) for name in ("held", "text", "restored", "prefilled", "soft")}
     return {"kind": reading.kind, "tokens": tokens, "ms": _rounded(reading.ms), "note": reading.note}
 
 

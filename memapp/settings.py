@@ -105,6 +105,12 @@ class Settings:
     """Memory for them, and as much again for conversations that wait while other questions are answered."""
     kv_form: str = "f16"
     """Form of keys and values: f16, or q8_0, which takes half the room."""
+    bank: int = 0
+    """Passages that the default model reads as soft tokens before those that it reads as text: the ones most like the
+    question that are not among these. With any, what is ingested is also made into soft tokens, which takes half a
+    second a passage on two cores."""
+    soft_tokens: int = 48
+    """Soft tokens of a passage: 48 or 16. Another number makes the bank anew."""
     history_tokens: int = 512
     """Earlier turns that the model sees; when they exceed it, the older half is left out."""
     trust_model: bool = False

@@ -136,6 +136,22 @@ def test_a_training_that_was_killed_goes_on_from_its_checkpoint(opened: Open) ->
     assert not (memory.parametric().path.with_name(consolidate.CHECKPOINT)).exists()
 
 
+def test_a_network_of_a_large_corpus_leaves_what_occurs_once_to_the_model(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consolidate, "Recipe", lambda: Recipe(width=16, batch=32, passes=3, large=100))
+    memory = opened("mlp")
+    memory.add(STORY, id="story")
+    _, learned = memory.consolidate()
+    network, tokens = memory.parametric().network, ScriptedStates().tokens(STORY)[0]
+    assert network is not None
+    assert learned is not None
+    often, counts = np.unique(tokens, return_counts=True)
+    assert network.vocabulary.tolist() == often[counts > 1].tolist()
+    assert learned.tokens == counts[counts > 1].sum()
+    assert learned.held_out < len(often) / 2
+
+
 def test_forgetting_removes_the_tokens_and_takes_the_network_out_of_use(opened: Open) -> None:
     memory = opened()
     memory.add(STORY, id="story")

@@ -20,8 +20,7 @@ from memapp.evaluate.data import Collection, Question, Record, load
 from memapp.evaluate.report import Cell, Report
 from memapp.evaluate.soft_prompt import Frame, Part, frame
 from memapp.evaluate.split import held_out
-from memapp.layers.amortized.bank import Bank, Entry, Form
-from memapp.layers.amortized.encoder import SoftEncoder
+from memapp.layers.amortized.encoder import SHIPPED, SoftEncoder
 from memapp.layers.amortized.pooling import read_weights
 from memapp.memory import Memory
 from memapp.models.harmless import harmless
@@ -29,9 +28,9 @@ from memapp.models.native import Context, Model, Options
 from memapp.models.soft import forced
 from memapp.protocols import Embedder
 from memapp.settings import shipped
+from memapp.store.bank import Bank, Entry, Form
 from memapp.types import Vectors
 
-_WEIGHTS = "weights/amortizer.safetensors"
 _SIDES = (("own", "wrong"), ("among", "others"), ("BM25 + bank", "BM25"))
 """What is compared with what: the right passage's soft tokens with a control that differs in them alone."""
 
@@ -99,14 +98,14 @@ def _opened(collection: Collection, arguments: argparse.Namespace) -> Iterator[_
 
     settings, catalog = workspace.settings(), Catalog()
     embedder = workspace.new_embedder(settings)
-    weights = read_weights(arguments.weights or shipped(_WEIGHTS))
+    weights = read_weights(arguments.weights or shipped(SHIPPED))
     path, options = placed(catalog.resolve(settings.model), Options(), settings.gpu_layers, catalog.prepared_directory)
     with ExitStack() as stack:
         place = stack.enter_context(workspace.folder())
         ((_, memory),) = stack.enter_context(workspace.remembered([collection], embedder))
         model = stack.enter_context(closing(Model(path, options)))
         context = stack.enter_context(closing(model.context(replace(options, context_tokens=2048))))
-        encoder = stack.enter_context(closing(SoftEncoder(path, options, weights, place)))
+        encoder = stack.enter_context(closing(SoftEncoder(lambda: (path, options), weights, place)))
         form = Form(weights.sha256, arguments.soft_tokens, model.dimension)
         bank = Bank(place / "bank", form, partial(_keys, collection, embedder))
         yield _Parts(context, frame(model), encoder, bank, embedder, memory)

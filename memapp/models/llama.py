@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memapp.errors import ContextOverflow, ModelError, UsageError
-from memapp.models import set_prompt, states
+from memapp.models import set_prompt, soft, states
 from memapp.models.measure import token_logprobs
 from memapp.models.native import Context, Model, Options
 from memapp.models.sampling import check
@@ -30,7 +30,7 @@ from memapp.models.template import Template
 from memapp.models.worker import Worker
 from memapp.models.writing import Put, Run, forced, write
 from memapp.protocols import Bias, StatesIdentity, StateStore
-from memapp.types import Finish, Message, Piece, Sampling, SetPrompt
+from memapp.types import Finish, Message, Piece, Sampling, SetPrompt, SoftPrompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -244,6 +244,19 @@ class LlamaEngine:
         model, template = _opened(self._loaded)[0], self.template()
         adapter = self._adapter_sum if taught else ""
         return set_prompt.apart(model, template, prompt, self._identity, self._loaded.options, states, adapter)
+
+    def stream_soft(
+        self,
+        prompt: SoftPrompt,
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
+        taught: bool = False,
+    ) -> Iterator[Piece | Finish]:
+        """`stream`, of a prompt with vectors in it. Raises ValueError for vectors of another width than the model's."""
+        template = self.template()
+        made = soft.softened(_opened(self._loaded)[0], template, prompt)
+        return self.written(made, sampling, cancel, bias, taught)
 
     @cached_property
     def _adapter_sum(self) -> str:

@@ -193,7 +193,7 @@ class Apart:
         text = len(self.head) - held + len(self.tail)
         notes = "; ".join(self._notes)
         kind: Literal["set", "apart"] = "apart" if self.spread else "set"
-        return Reading(kind, held, text, counts.get("restored", 0), counts.get("prefilled", 0), ms, notes)
+        return Reading(kind, held, text, counts.get("restored", 0), counts.get("prefilled", 0), ms=ms, note=notes)
 
 
 def plain(template: Template, messages: Sequence[Message]) -> Plain:

@@ -3,17 +3,86 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memapp.errors import GenerationFailed
 from memapp.models.native import Aborted, Context
+from memapp.types import Message, Reading, SoftPrompt
 
 if TYPE_CHECKING:
+    from memapp.models.native import Model
+    from memapp.models.sequences import Window
+    from memapp.models.template import Template
     from memapp.types import Vectors
 
 _SOFT = -1
 """Stands among a window's tokens for a vector, so that no prompt is taken to begin alike."""
+
+
+@dataclass(slots=True)
+class Softened:
+    """A prompt with vectors in it, as `memapp.models.set_prompt.Tokens` wants it."""
+
+    head: list[int]
+    """Before the vectors."""
+    rows: Vectors
+    """Shape (n, width)."""
+    tail: list[int]
+    """After them."""
+    session: int = 0
+    """Tokens at the beginning that are a conversation."""
+    _held: int = 0
+    _ms: dict[str, float] = field(default_factory=dict)
+    _note: str = ""
+
+    @property
+    def ids(self) -> list[int]:
+        """All tokens, with one that is none for each vector."""
+        return [*self.head, *[_SOFT] * len(self.rows), *self.tail]
+
+    def enter(self, window: Window, stopped: Callable[[], bool]) -> list[int]:
+        """Keeps what the window shares with the head, computes the rest of it, and the vectors."""
+        began = time.perf_counter()
+        self._note = window.recover(self.head, self.session)
+        self._held = len(window.held)
+        self._ms["held"], began = _since(began), time.perf_counter()
+        window.extend(self.head[self._held :], stopped)
+        self._ms["text"], began = _since(began), time.perf_counter()
+        read_soft(window, self.rows, stopped)
+        self._ms["soft"] = _since(began)
+        return self.tail
+
+    def leave(self, window: Window) -> None:
+        """Which vectors are read depends on the question, so no later prompt goes on from them."""
+        window.keep(len(self.head))
+
+    def reading(self, text_ms: float) -> Reading:
+        """Head and tail, but for what was held, were computed as text."""
+        ms = {**self._ms, "text": self._ms.get("text", 0.0) + text_ms}
+        text = len(self.head) + len(self.tail) - self._held
+        return Reading("sequential", self._held, text, soft=len(self.rows), ms=ms, note=self._note)
+
+
+def softened(model: Model, template: Template, prompt: SoftPrompt) -> Softened:
+    """The prompt as tokens and vectors. Raises ModelError when the template cannot write it, ValueError for vectors of
+    another width than the model's."""
+    import numpy as np
+
+    rows = np.concatenate([np.empty((0, model.dimension), np.float32), *prompt.soft])
+    messages, begun = list(prompt.messages), ""
+    if messages[-1].role == "assistant":
+        begun = messages.pop().content
+    asked = messages.pop().content.removeprefix(prompt.opening)
+    before, after = template.around([*messages, Message("user", "")])
+
+    def plain(text: str) -> list[int]:
+        return model.tokenize(text, special=False)
+
+    session = len(before) if any(message.role == "assistant" for message in messages) else 0
+    return Softened([*before, *plain(prompt.opening)], rows, [*plain(asked), *after, *plain(begun)], session)
 
 
 def read_soft(context: Context, rows: Vectors, stopped: Callable[[], bool] = lambda: False) -> None:
@@ -66,3 +135,7 @@ def forced(context: Context, parts: Sequence[Sequence[int] | Vectors], answer: S
         if place + 1 < len(answer):
             context.extend([token], lambda: False)
     return total / len(answer)
+
+
+def _since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000

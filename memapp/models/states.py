@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memapp.errors import ModelError
+from memapp.models.native import FLASH_AUTO
 from memapp.models.reading import TEXT
 from memapp.models.tap import FINAL, Tap
 from memapp.protocols import WINDOW
@@ -44,8 +45,12 @@ def tokens(model: Model, text: str) -> tuple[NDArray[np.int32], NDArray[np.int64
 
 
 def reader(model: Model, options: Options, tensor: str = FINAL) -> Context:
-    """A context that reads states and writes nothing, so that the one that answers keeps what it has computed."""
-    return model.context(replace(options, context_tokens=WINDOW), Tap(tensor))
+    """A context that reads states and writes nothing, so that the one that answers keeps what it has computed.
+
+    It reads a window at once, where flash attention is worth a tenth of the time.
+    """
+    whole = replace(options, context_tokens=WINDOW, ubatch_tokens=max(WINDOW, options.ubatch_tokens), flash=FLASH_AUTO)
+    return model.context(whole, Tap(tensor))
 
 
 def states(context: Context, ids: Sequence[int]) -> Vectors:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from memapp.models import set_prompt
 from memapp.protocols import Bias, StateStore
-from memapp.types import Finish, Message, Piece, Sampling, SetPrompt
+from memapp.types import Finish, Message, Piece, Sampling, SetPrompt, SoftPrompt
 
 if TYPE_CHECKING:
     from memapp.models.llama import LlamaEngine
 
 
 class TaughtEngine:
-    """As protocols.SetEngine; what it is made of belongs to the engine."""
+    """As protocols.SetEngine and SoftEngine; what it is made of belongs to the engine."""
 
     def __init__(self, engine: LlamaEngine) -> None:
         self._engine = engine
@@ -64,6 +64,16 @@ class TaughtEngine:
         """As LlamaEngine.stream_set."""
         tokens = self._engine.tokens_apart(prompt, states, taught=True)
         return self._engine.written(tokens, sampling, cancel, bias, taught=True)
+
+    def stream_soft(
+        self,
+        prompt: SoftPrompt,
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
+    ) -> Iterator[Piece | Finish]:
+        """As LlamaEngine.stream_soft."""
+        return self._engine.stream_soft(prompt, sampling, cancel, bias, taught=True)
 
     def forget(self) -> None:
         """As LlamaEngine.forget."""

@@ -7,6 +7,7 @@ SQLite moves rows between pages, and the write-ahead log holds older pages until
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memapp.store import content, debt, fulltext, kv, raw, states
+from memapp.store import bank, content, debt, fulltext, kv, raw, states
 from memapp.store.engine import Database
 from memapp.types import Check
 
@@ -34,7 +35,7 @@ _BTREE_HEADERS = {2: 12, 5: 12, 10: 8, 13: 8}
 
 def scrub(database: Database, seconds: float) -> bool:
     """Removes every trace of what was erased, if anything was. Files that layers derived go too, but for a network
-    that had learned nothing of it and the states of passages that stay.
+    that had learned nothing of it and the states and soft tokens of passages that stay.
 
     False when another process kept reading an older state for `seconds`; the next scrub will do it.
     """
@@ -42,6 +43,8 @@ def scrub(database: Database, seconds: float) -> bool:
         debts = debt.owed(connection)
         whole = [number for number in debts if states.network_to_keep(connection, number)]
         alive = [kv.of_living(connection, kv.folder(database.derived, number), number) for number in debts]
+        living = functools.partial(kv.living, connection)
+        alive += [bank.of_living(database.derived(number), functools.partial(living, number)) for number in debts]
     networks = [database.derived(number) / states.NETWORK for number in whole]
     kept = {*networks, *(path.with_suffix(".json") for path in networks)}.union(*alive)
     if not debts:

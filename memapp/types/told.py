@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from memapp.types.arrays import Vectors
 from memapp.types.asked import Hit
 
 
@@ -77,6 +78,18 @@ class SetPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class SoftPrompt:
+    """A prompt whose question comes after passages as soft tokens: vectors that stand in the place of words."""
+
+    messages: tuple[Message, ...]
+    """As without them."""
+    opening: str
+    """What of the user's last message comes before them, or is put before them where it does not begin so."""
+    soft: tuple[Vectors, ...] = field(compare=False)
+    """Of each passage, shape (tokens, width), in the order in which they are read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How a prompt came into the model's window: tokens, and what they cost."""
 
@@ -89,8 +102,10 @@ class Reading:
     """Tokens of passages that came as states made earlier."""
     prefilled: int = 0
     """Tokens of passages whose states were made for this prompt."""
+    soft: int = 0
+    """Vectors that were read in the place of tokens."""
     ms: Mapping[str, float] = field(default_factory=dict)
-    """What `text`, `restored`, `prefilled` and `held` cost."""
+    """What `text`, `restored`, `prefilled`, `soft` and `held` cost."""
     note: str = ""
     """Why something had to be computed that another time would not; empty when nothing had."""
 
@@ -217,6 +232,8 @@ class Answer:
     """What the parametric memory did; None when it was off or had nothing."""
     reading: Reading | None = None
     """How the prompt was read, where the engine tells."""
+    reminded: tuple[int, ...] = ()
+    """Ids of the passages that were read as soft tokens, in that order. They are never cited."""
 
 
 @dataclass(frozen=True, slots=True)

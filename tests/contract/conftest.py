@@ -10,8 +10,6 @@ import pytest
 
 from memapp import consolidate
 from memapp.layers import dense
-from memapp.layers.amortized import bank
-from memapp.layers.amortized.bank import Form
 from memapp.layers.amortized.layer import AmortizedLayer
 from memapp.layers.dense import DenseLayer
 from memapp.layers.episodic.layer import EpisodicLayer
@@ -23,6 +21,8 @@ from memapp.layers.parametric.layer import ParametricLayer
 from memapp.models.scripted import ScriptedEmbedder, ScriptedStates
 from memapp.protocols import MemoryLayer
 from memapp.settings import Settings
+from memapp.store import bank
+from memapp.store.bank import Form
 from memapp.store.extractions import TAGGER
 from memapp.store.log import Entry, Store
 from memapp.types import Document, Extraction, LayerStats, Query, Score, Span, Vectors

@@ -1,1 +1,1 @@
-"""Passages that the model has read once, as soft tokens: a bank of them and what picks from it."""
+"""Passages that the model has read once, as soft tokens: what makes them and what picks from them."""

@@ -10,12 +10,13 @@ from itertools import islice
 from pathlib import Path
 
 from memapp.errors import StatesMismatch
-from memapp.layers.amortized.bank import Bank, Entry, Form
 from memapp.protocols import EmbedderIdentity
+from memapp.store import bank as banks
 from memapp.store import content, derived
+from memapp.store.bank import Bank, Entry, Form
 from memapp.store.derived import Stamp
 from memapp.store.log import Store, living
-from memapp.types import Change, LayerStats, Query, Score, Vectors
+from memapp.types import Change, LayerStats, Progress, Query, Score, Vectors
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +82,15 @@ class AmortizedLayer:
             found = [id for id, _ in bank.nearest(vector, k + len(skipped)) if id not in skipped][:k][::-1]
             return [(id, soft) for id in found if (soft := self._whole(bank, id)) is not None]
 
-    def encode(self, seconds: float | None = None, cancel: threading.Event | None = None) -> int:
+    def encode(
+        self,
+        seconds: float | None = None,
+        cancel: threading.Event | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> int:
         """Has the encoder read passages that have no entry, until all have one or the time is over; how many it read.
 
-        Raises what the encoder raises; what it had read is kept.
+        Raises what the encoder raises; what it had read is kept, also by a kill.
         """
         until, read = None if seconds is None else time.perf_counter() + seconds, 0
         while not (cancel and cancel.is_set()) and (until is None or time.perf_counter() < until):
@@ -93,7 +99,12 @@ class AmortizedLayer:
                 ids = list(islice(self._waiting, _AT_ONCE))
                 if not ids:
                     break
+                if not read:
+                    self._keep(bank)
                 read += self._encoded(bank, ids)
+                left = len(self._waiting)
+            if progress:
+                progress(Progress("soft tokens", read, read + left))
         if read:
             self.save()
         return read
@@ -109,9 +120,7 @@ class AmortizedLayer:
     def save(self) -> None:
         """Makes the entries survive a failure of the power."""
         with self._lock:
-            bank = self._load()
-            bank.flush()
-            derived.write(self._stamp, b"bank", Stamp(self._cursor, self._mark(), self._form.identity, "bank"))
+            self._keep(self._load())
 
     def stats(self) -> LayerStats:
         """Cursor, passages that have an entry, bytes, and how many wait."""
@@ -124,7 +133,11 @@ class AmortizedLayer:
 
     @property
     def _stamp(self) -> Path:
-        return self._store.database.derived(self._store.number()) / "bank.stamp"
+        return self._store.database.derived(self._store.number()) / banks.STAMP
+
+    def _keep(self, bank: Bank) -> None:
+        bank.flush()
+        derived.write(self._stamp, b"bank", Stamp(self._cursor, self._mark(), self._form.identity, "bank"))
 
     def _mark(self) -> str:
         return self._store.mark(self._cursor) if self._cursor else ""
@@ -151,8 +164,7 @@ class AmortizedLayer:
             log.warning("%s It is made anew.", error)
             clear = True
         if clear:
-            for path in folder.glob("bank-*.safetensors*") if folder.exists() else ():
-                path.unlink(missing_ok=True)
+            banks.remove(folder)
             self._bank = Bank(folder, self._form, self._keys)
 
     def _reconcile(self) -> None:

@@ -18,7 +18,7 @@ class Consolidated:
     """A network that learned the next tokens of a corpus."""
 
     vocabulary: NDArray[np.int32]
-    """The tokens that the corpus uses, ascending: the only ones that the network has an opinion on."""
+    """The tokens that it learned to say, ascending: the only ones that it has an opinion on."""
     rows: Vectors
     """The model's output matrix for these, shape (len(vocabulary), dimension)."""
     parameters: Parameters

@@ -32,8 +32,8 @@ class Recipe:
     blocks: int = 2
     width: int = 1024
     passes: int = 1
-    batch: int = 128
-    rate: float = 1e-3
+    batch: int = 192
+    rate: float = 1.2e-3
     divergence: float = 0.3
     """The share of the divergence from the neighbours in the loss; the rest is cross-entropy."""
     held_out: float = 0.02
@@ -42,6 +42,10 @@ class Recipe:
     """How often the held-out part is asked."""
     patience: int = 4
     """After so many checks without a better network the training ends."""
+    occurrences: int = 2
+    """A token that a large corpus has less often is left to kNN: most rows of the output matrix are such tokens'."""
+    large: int = 20_000
+    """From so many tokens a corpus is large."""
     seed: int = 0
 
 
@@ -55,11 +59,13 @@ class Corpus:
     tokens: NDArray[np.int32]
     """Shape (n,): what came after each state."""
     vocabulary: NDArray[np.int32]
-    """The tokens that occur, ascending."""
+    """The tokens that the network can say, ascending; all of `tokens` are among them."""
     rows: Vectors
     """The model's output matrix for these."""
     neighbours: tuple[NDArray[np.int32], Vectors] | None = None
-    """Places in the vocabulary and their probabilities, each of shape (n, k): what other occurrences say."""
+    """Places in the vocabulary and their probabilities, each of shape (n, k): what other occurrences say.
+
+    A row of probabilities sums to 1, or to 0 where they say nothing."""
 
 
 @dataclass(slots=True)
@@ -132,6 +138,13 @@ class Told:
     held_out: float
     """Perplexity within the corpus's vocabulary."""
     seconds: float
+
+
+def vocabulary(tokens: NDArray[np.int32], recipe: Recipe) -> NDArray[np.int32]:
+    """The tokens that a network of this corpus learns to say, ascending; all where none occurs often enough."""
+    occurring, counts = np.unique(tokens, return_counts=True)
+    often = counts >= (recipe.occurrences if len(tokens) >= recipe.large else 1)
+    return occurring[often if often.any() else slice(None)].astype(np.int32)
 
 
 def begin(corpus: Corpus, recipe: Recipe) -> Progressed:
@@ -210,8 +223,9 @@ def _labels(corpus: Corpus, targets: NDArray[np.int64], batch: NDArray[np.int64]
     labels[rows, targets[batch]] = 1.0
     if corpus.neighbours is not None and recipe.divergence:
         places, weights = corpus.neighbours
-        labels *= np.float32(1 - recipe.divergence)
-        np.add.at(labels, (rows[:, None], places[batch]), np.float32(recipe.divergence) * weights[batch])
+        share = np.float32(recipe.divergence) * weights[batch]
+        labels *= 1 - share.sum(axis=1, keepdims=True)
+        np.add.at(labels, (rows[:, None], places[batch]), share)
     return labels
 
 

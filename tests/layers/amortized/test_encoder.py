@@ -45,7 +45,7 @@ def weights(tmp_path: Path) -> Weights:
 def encoder(weights: Weights, tmp_path: Path) -> Iterator[SoftEncoder]:
     path = bundled_path()
     assert path is not None
-    with closing(SoftEncoder(path, OPTIONS, weights, tmp_path)) as opened:
+    with closing(SoftEncoder(lambda: (path, OPTIONS), weights, tmp_path)) as opened:
         yield opened
 
 
@@ -74,7 +74,7 @@ def test_the_adapter_counts(encoder: SoftEncoder, tmp_path: Path) -> None:
     path = bundled_path()
     assert path is not None
     changed = read_weights(written(tmp_path, 0.02))
-    with closing(SoftEncoder(path, OPTIONS, changed, tmp_path)) as other:
+    with closing(SoftEncoder(lambda: (path, OPTIONS), changed, tmp_path)) as other:
         assert np.abs(other.encode([TEXT], 4)[0] - encoder.encode([TEXT], 4)[0]).max() > 0.01
 
 
@@ -96,4 +96,4 @@ def test_weights_that_are_not_what_the_manifest_says_are_refused(tmp_path: Path)
 
 
 def test_numbers_of_soft_tokens_are_told(weights: Weights, tmp_path: Path) -> None:
-    assert SoftEncoder(tmp_path / "none.gguf", replace(OPTIONS), weights, tmp_path).counts == (4, 16)
+    assert SoftEncoder(lambda: (tmp_path / "none.gguf", replace(OPTIONS)), weights, tmp_path).counts == (4, 16)

@@ -44,7 +44,7 @@ def test_the_right_passage_makes_its_answer_likelier_than_another_one(tmp_path: 
     assert path is not None
     weights = read_weights(shipped("weights/amortizer.safetensors"))
     assert count in weights.soft_tokens
-    with closing(SoftEncoder(path, OPTIONS, weights, tmp_path)) as encoder:
+    with closing(SoftEncoder(lambda: (path, OPTIONS), weights, tmp_path)) as encoder:
         soft = encoder.encode([passage for passage, _, _ in KNOWN], count)
     with closing(Model(path, OPTIONS)) as model, closing(model.context(OPTIONS)) as context:
         around = frame(model)

@@ -81,6 +81,28 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not() -> None:
         np.testing.assert_allclose(broken.best[name], value, atol=1e-6)
 
 
+def test_tokens_that_a_large_corpus_has_once_are_left_to_the_neighbours() -> None:
+    tokens = np.array([9, 4, 4, 7, 9, 9, 2], np.int32)
+    assert training.vocabulary(tokens, Recipe(large=7)).tolist() == [4, 9]
+    assert training.vocabulary(tokens, Recipe(large=8)).tolist() == [2, 4, 7, 9]
+    assert training.vocabulary(tokens, Recipe(large=7, occurrences=3)).tolist() == [9]
+    assert training.vocabulary(tokens, Recipe(large=7, occurrences=4)).tolist() == [2, 4, 7, 9]
+
+
+def test_where_the_neighbours_say_nothing_the_token_that_came_is_all_there_is_to_learn() -> None:
+    said = np.array([[0.5, 0.5], [0.0, 0.0]], np.float32)
+    one = Corpus(
+        lambda at: np.ones((len(at), 4), np.float32),
+        4,
+        np.array([3, 5], np.int32),
+        np.array([3, 5, 8], np.int32),
+        np.ones((3, 4), np.float32),
+        (np.array([[1, 2], [0, 0]], np.int32), said),
+    )
+    labels = training._labels(one, np.array([0, 1]), np.array([0, 1]), Recipe(divergence=0.4))
+    np.testing.assert_allclose(labels, [[0.6, 0.2, 0.2], [0, 1, 0]], atol=1e-6)
+
+
 def test_a_checkpoint_of_another_recipe_is_refused() -> None:
     data = training.packed(training.begin(corpus(), SMALL), SMALL)
     with pytest.raises(ValueError, match="another recipe"):

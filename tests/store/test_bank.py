@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from memapp.errors import StatesMismatch
-from memapp.layers.amortized import bank as bank_module
-from memapp.layers.amortized.bank import Bank, Entry, Form, coded
+from memapp.store import bank as bank_module
+from memapp.store.bank import Bank, Entry, Form, coded
 
 FORM = Form("model-a", tokens=4, width=8)
 

@@ -23,6 +23,9 @@ from memapp.types import Vectors
 
 ROWS = 4096
 """Entries of a file."""
+STAMP = "bank.stamp"
+"""Tells what the files were made from, see `memapp.store.derived`."""
+_FILES = "bank-*.safetensors"
 _EMPTY = -1
 _KINDS = {"I8": np.int8, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U32": np.uint32}
 
@@ -114,7 +117,7 @@ class Bank:
 
     def refresh(self) -> None:
         """Looks whether another process has written. Raises StatesMismatch as opening does."""
-        paths = sorted(self.folder.glob("bank-*.safetensors")) if self.folder.exists() else []
+        paths = sorted(self.folder.glob(_FILES))
         self._files += [_opened(path, self.form) for path in paths[len(self._files) :]]
         seen = tuple(int(arrays["writes"][0]) for arrays in self._files)
         if seen == self._seen:
@@ -186,8 +189,7 @@ class Bank:
     def clear(self) -> None:
         """Removes everything, files too."""
         self._files, self._places, self._free, self._changed, self._seen = [], {}, [], True, ()
-        for path in self.folder.glob("bank-*.safetensors*") if self.folder.exists() else ():
-            path.unlink()
+        remove(self.folder)
 
     def _with_keys(self) -> tuple[NDArray[np.int64], Vectors]:
         if self._changed:
@@ -208,6 +210,31 @@ class Bank:
             self._files.append(_opened(path, self.form))
             self._free = [(len(self._files) - 1, row) for row in range(ROWS - 1, -1, -1)]
         return self._free.pop()
+
+
+def remove(folder: Path) -> None:
+    """Removes the files of a folder, and what a kill left half begun."""
+    for path in folder.glob(f"{_FILES}*"):
+        path.unlink(missing_ok=True)
+
+
+def of_living(folder: Path, alive: Callable[[], set[int]]) -> set[Path]:
+    """Wipes the entries of what does not live, whichever model they are for; the files that may then stay."""
+    paths = sorted(folder.glob(_FILES))
+    if not paths:
+        return set()
+    try:
+        bank = Bank(folder, _form(paths[0]), _unasked)
+    except StatesMismatch:
+        return set()
+    bank.forget(set(bank.passages) - alive())
+    bank.flush()
+    stamp = folder / STAMP
+    return {*paths, stamp, stamp.with_suffix(".json")}
+
+
+def _unasked(_: Sequence[int]) -> Vectors:
+    raise AssertionError("nothing is looked for")
 
 
 def coded(soft: Vectors) -> tuple[NDArray[np.float16], NDArray[np.int8]]:
@@ -236,6 +263,19 @@ def _tensors(form: Form) -> dict[str, tuple[str, tuple[int, ...]]]:
         "steps": ("F16", (ROWS, form.tokens)),
         "sums": ("U32", (ROWS,)),
     }
+
+
+def _form(path: Path) -> Form:
+    """The form of a file. Raises StatesMismatch when it is not whole."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        text = file.read(min(size, path.stat().st_size))
+    try:
+        described = json.loads(text)
+        _, tokens, width = described["codes"]["shape"]
+        return Form(str(described["__metadata__"]["identity"]), int(tokens), int(width))
+    except (ValueError, KeyError, TypeError) as error:
+        raise StatesMismatch(f"{path} is not a bank.", "Run `memapp rebuild amortized` to make it anew.") from error
 
 
 def _header(form: Form) -> tuple[bytes, dict[str, int]]:
