@@ -43,7 +43,7 @@ Passages = Callable[[Sequence[int]], Mapping[int, Passage]]
 SEQUENTIAL, SET, APART = READINGS = ("sequential", "set", "apart")
 """How passages can be read."""
 _GO_ON = "Go on with the text that you began."
-_OPENING = "Passages:\n\n"
+OPENING = "Passages:\n\n"
 """Comes before soft tokens, as when they were learned."""
 _AROUND = 16
 """Tokens that it may take."""
@@ -108,7 +108,7 @@ def stream(
     tokens = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
     timing = _timing(found, clock)
     answer = replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason, influence=told, reading=how)
-    yield Done(replace(answer, reminded=made.reminded))
+    yield Done(replace(answer, reminded=made.reminded, budget=made.budget))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +158,15 @@ def prompted(
     if settings.reading != SEQUENTIAL:
         if isinstance(engine, SetEngine) and not (note := engine.reads_apart()):
             spread = settings.reading == APART
-            return prompt.build_set(question, hits, turns, room, engine.count_set, form, spread), ""
+            made = prompt.build_set(question, hits, turns, room, engine.count_set, form, spread)
+            return _told_of(made, len(history) - len(turns)), ""
         note = f"passages are read one after another: {note or 'this engine cannot read them apart'}"
-    return prompt.build(question, hits, turns, room, engine.count, form), note
+    return _told_of(prompt.build(question, hits, turns, room, engine.count, form), len(history) - len(turns)), note
+
+
+def _told_of(made: prompt.Prompt, turns: int) -> prompt.Prompt:
+    """The prompt, with the turns that exceeded `history_tokens` told of."""
+    return replace(made, budget=replace(made.budget, turns_left_out=made.budget.turns_left_out + turns))
 
 
 def _reminded(
@@ -175,14 +181,14 @@ def _reminded(
         return made, "no soft tokens: this engine cannot read them"
     (vector,) = recall.embedder.embed([found.question])
     near = remind(vector, recall.settings.bank, {hit.passage.id for hit in made.used})
-    room = way.engine.context_tokens - way.sampling.max_tokens - way.engine.count(made.messages)
     # The most similar are the last, so those before them are left out.
-    fitting = [sum(len(soft) for _, soft in near[at:]) + _AROUND <= room for at in range(len(near))]
+    fitting = [sum(len(soft) for _, soft in near[at:]) + _AROUND <= made.budget.left for at in range(len(near))]
     near = near[fitting.index(True) :] if True in fitting else ()
     if not near:
         return made, "no soft tokens: none were made yet, or there is no room for them"
-    soft = SoftPrompt(made.messages, _OPENING, tuple(soft for _, soft in near))
-    return replace(made, soft=soft, reminded=tuple(id for id, _ in near)), ""
+    soft = SoftPrompt(made.messages, OPENING, tuple(soft for _, soft in near))
+    budget = replace(made.budget, soft=sum(len(each) for each in soft.soft))
+    return replace(made, soft=soft, reminded=tuple(id for id, _ in near), budget=budget), ""
 
 
 def written(

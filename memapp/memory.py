@@ -54,6 +54,7 @@ from memapp.types import (
     SessionInfo,
     Stats,
     StoredTurn,
+    Summary,
     Turn,
 )
 
@@ -313,6 +314,12 @@ class Memory(Opened):
         return asking.stream(
             self.recall_with(layers), self.engine, question, self._k(k), history, cancel, self._beside()
         )
+
+    def summarize(self, query: str = "", points: int = 7, *, layers: Sequence[str] | None = None) -> Summary:
+        """Key points of all that is remembered, or of what a query finds, each a sentence with its source."""
+        from memapp import summarize as summing
+
+        return summing.summarize(self.recall_with(layers), query, points)
 
     def batch(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memapp.types import Answer, Citation, Completion, Hit, Influence, Passage, Reading, SearchResult
+from memapp.types import Answer, Budget, Citation, Completion, Hit, Influence, Passage, Reading, SearchResult, Summary
 
 
 def search_record(result: SearchResult) -> dict[str, Any]:
@@ -36,7 +36,14 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "memory": influence_record(answer.influence),
         "reading": reading_record(answer.reading),
         "reminded": list(answer.reminded),
+        "budget": budget_record(answer.budget),
     }
+
+
+def summary_record(summary: Summary) -> dict[str, Any]:
+    """What `memapp summarize --json` prints."""
+    points = [{"share": round(one.share, 4), **citation_record(one.citation)} for one in summary.points]
+    return {"query": summary.query, "points": points, "passages": summary.passages, "ms": round(summary.ms, 3)}
 
 
 def reading_record(reading: Reading | None) -> dict[str, Any] | None:
@@ -45,6 +52,14 @@ def reading_record(reading: Reading | None) -> dict[str, Any] | None:
         return None
     tokens = {name: getattr(reading, name) for name in ("held", "text", "restored", "prefilled", "soft")}
     return {"kind": reading.kind, "tokens": tokens, "ms": _rounded(reading.ms), "note": reading.note}
+
+
+def budget_record(budget: Budget | None) -> dict[str, int] | None:
+    """What the prompt's room went to, in tokens; None where there was no prompt."""
+    if budget is None:
+        return None
+    names = ("room", "question", "history", "passages", "soft", "left", "turns_left_out")
+    return {name: getattr(budget, name) for name in names}
 
 
 def influence_record(influence: Influence | None) -> dict[str, Any] | None:

@@ -91,6 +91,8 @@ def test_what_is_not_read_as_text_is_read_as_soft_tokens(opened: Open, encoded: 
     assert told["reminded"] == list(answer.reminded)
     assert told["reading"]["tokens"]["soft"] == 32
     assert told["reading"]["ms"]["soft"] > 0
+    assert told["budget"]["soft"] == 32
+    assert told["budget"]["left"] > 0
     # Nothing of it is left for the next question, and nothing is read twice.
     again = memory.ask(ASKED)
     assert (again.text, again.reminded) == (answer.text, answer.reminded)

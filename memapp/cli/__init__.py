@@ -26,6 +26,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "extract": extract.extract,
     "search": ask.search,
     "ask": ask.ask,
+    "summarize": ask.summarize,
     "batch": ask.batch,
     "chat": ask.chat,
     "complete": parametric.complete,
@@ -62,7 +63,10 @@ GRAPH_COMMANDS: dict[str, Callable[..., None]] = {
 
 TRAIN_COMMANDS: dict[str, Callable[..., None]] = {
     "parametric": parametric.train,
+    "amortized": parametric.train_amortized,
 }
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""Settings of a command whose options, --help included, are another program's."""
 
 GROUPS = (
     ("train", TRAIN_COMMANDS, "Consolidate memory into what the chat model writes with."),
@@ -165,13 +169,11 @@ def _build() -> typer.Typer:
     )
     made.callback()(_globals)
     for name, command in COMMANDS.items():
-        # everything after the bench's name is its own, --help included
-        passed_on = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-        made.command(name, context_settings=passed_on if name == "bench" else None)(command)
+        made.command(name, context_settings=PASSED_ON if name == "bench" else None)(command)
     for name, commands, told in GROUPS:
         group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
         for each, command in commands.items():
-            group.command(each)(command)
+            group.command(each, context_settings=PASSED_ON if each == "amortized" else None)(command)
         made.add_typer(group, name=name, help=told)
     return made
 

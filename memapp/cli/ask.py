@@ -89,6 +89,31 @@ def ask(
         raise typer.Exit(INTERRUPTED)
 
 
+def summarize(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(metavar="[QUERY]", help="What about; all that is remembered without.")] = "",
+    points: Annotated[int, typer.Option("--points", "-n", min=1, metavar="N", help="Key points at most.")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Say in key points what is remembered, or what is remembered about something; each with its source."""
+    given = options(context)
+    with memory_of(context) as memory:
+        summary = memory.summarize(query, points)
+        if as_json:
+            from memapp.records import summary_record
+
+            output.out_json(summary_record(summary))
+            return
+        for point in summary.points:
+            output.out(output.paragraph(f"{output.one_line(point.citation.text)} [{point.citation.n}]", indent=0))
+        for point in summary.points:
+            _print_source(point.citation)
+        if not summary.points:
+            given.note(_nothing(memory))
+            return
+    given.note(f"of {output.plural(summary.passages, 'passage')}, in {summary.ms:.0f} ms")
+
+
 def batch(
     context: typer.Context,
     questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help='Lines of {"id", "question"}.')],
@@ -225,11 +250,15 @@ class _Waiting:
             self._shown = False
 
 
+def _print_source(citation: Citation) -> None:
+    where = place(citation)
+    title = output.one_line(citation.title) or citation.document
+    output.out(f"[{citation.n}] {title}" + (f" ({where})" if where else ""))
+
+
 def _print_evidence(answer: Answer, given: Options) -> None:
     for citation in answer.citations:
-        where = place(citation)
-        title = output.one_line(citation.title) or citation.document
-        output.out(f"[{citation.n}] {title}" + (f" ({where})" if where else ""))
+        _print_source(citation)
         output.out(output.paragraph(output.one_line(citation.text), indent=4))
     if answer.abstained and answer.hits:
         given.note("Memory does not seem to hold the answer. Nearest:")

@@ -9,6 +9,7 @@ import typer
 from memapp.cli import output
 from memapp.cli.options import INTERRUPTED, Json, Mode, Options, interruptible, memory_of, options
 from memapp.cli.progress import bar
+from memapp.errors import ModelError
 from memapp.types import Influence, LearnReport, ReadReport
 
 
@@ -36,6 +37,20 @@ def train(
         raise typer.Exit(INTERRUPTED)
     if on == "off":
         given.note("Answers do not use it: the setting `parametric` is off. See `memapp complete --memory both`.")
+
+
+def train_amortized(context: typer.Context) -> None:
+    """Train what makes soft tokens of passages, for the default model or another one; needs torch and a folder of data.
+
+    All options are the training's own: see them with --help.
+    """
+    try:
+        from memapp.train.amortized.__main__ import main
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ModelError("Training soft tokens needs torch.", "Install it: pip install torch.") from error
+    raise typer.Exit(main(list(context.args)))
 
 
 def complete(

@@ -18,14 +18,16 @@ from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import Collection, Question, Record, load
 from memapp.evaluate.report import Cell, Report
-from memapp.evaluate.soft_prompt import Frame, Part, frame
+from memapp.evaluate.soft_prompt import Frame, Part, TaughtFrame, frame
 from memapp.evaluate.split import held_out
 from memapp.layers.amortized.encoder import SHIPPED, SoftEncoder
 from memapp.layers.amortized.pooling import read_weights
 from memapp.memory import Memory
 from memapp.models.harmless import harmless
 from memapp.models.native import Context, Model, Options
+from memapp.models.opening import READER
 from memapp.models.soft import forced
+from memapp.models.template import Template
 from memapp.protocols import Embedder
 from memapp.settings import shipped
 from memapp.store.bank import Bank, Entry, Form
@@ -44,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--others", type=int, default=100, help="passages in the bank beside the right one (100)")
     parser.add_argument("-k", type=int, default=3, help="entries that a question takes from the bank (3)")
     parser.add_argument("--entries", type=int, default=0, help="also time a bank of so many made-up entries")
+    parser.add_argument("--taught", action="store_true", help="ask the default model as it was taught to read")
     parser.add_argument("--weights", type=Path, help="amortizer.safetensors (the one that memapp ships)")
 
 
@@ -52,7 +55,7 @@ class _Parts:
     """What the measuring works with."""
 
     context: Context
-    frame: Frame
+    frame: Frame | TaughtFrame
     encoder: SoftEncoder
     bank: Bank
     embedder: Embedder
@@ -73,7 +76,7 @@ def run(arguments: argparse.Namespace) -> Report:
             chosen = _chosen(question, collection, vectors, parts, arguments, chance)
             ranks.append(chosen["own"][0] in chosen["among"])
             for name, prompt in _prompts(question, collection, chosen, vectors, parts, arguments.soft_tokens):
-                answer = parts.frame.plain(question.answers[0])
+                answer = parts.frame.answer(question.answers[0])
                 values.setdefault(name, []).append(forced(parts.context, prompt, answer))
         entry = parts.bank.form.entry_bytes
     notes = _timed(arguments, entry) if arguments.entries else ()
@@ -108,7 +111,11 @@ def _opened(collection: Collection, arguments: argparse.Namespace) -> Iterator[_
         encoder = stack.enter_context(closing(SoftEncoder(lambda: (path, options), weights, place)))
         form = Form(weights.sha256, arguments.soft_tokens, model.dimension)
         bank = Bank(place / "bank", form, partial(_keys, collection, embedder))
-        yield _Parts(context, frame(model), encoder, bank, embedder, memory)
+        around: Frame | TaughtFrame = frame(model)
+        if arguments.taught:
+            around = TaughtFrame(model, Template(model))
+            context.adapt(model.adapter(shipped(READER)))
+        yield _Parts(context, around, encoder, bank, embedder, memory)
 
 
 def _keys(collection: Collection, embedder: Embedder, rows: Sequence[int]) -> Vectors:
@@ -224,7 +231,8 @@ def _report(
         rows.append(tuple(row))
     columns = ("read before the question", "log-probability", "control", "gain [95 %]", "of reading's gain")
     return Report(
-        f"soft tokens of passages: {arguments.set.stem}, {arguments.soft_tokens} a passage",
+        f"soft tokens of passages: {arguments.set.stem}, {arguments.soft_tokens} a passage"
+        + (", taught to read" if arguments.taught else ""),
         columns,
         tuple(rows),
         {"log-probability": mean, "found among": found},

@@ -23,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounding", type=int, default=3, help="of these, with states joined in that very order (3)")
     parser.add_argument("--sequential", type=int, default=0, help="of these, also read one after another (0)")
     parser.add_argument("--repeats", type=int, default=5, help="how often each time is taken (5); 0 takes none")
+    parser.add_argument("--plain", action="store_true", help="ask the model plainly, not as it was taught to read")
     parser.add_argument("--recoveries", action="store_true", help="also measure what might recover a loss")
 
 
@@ -44,12 +45,15 @@ def run(arguments: argparse.Namespace) -> Report:
                 workspace.note(f"Remembering {len(collection.records):,} records.")
                 workspace.ingested(memory, collection.records, place)
                 rows += context_answers.measure(engine, memory, collection.questions, arguments)
+    taught = "plainly" if arguments.plain or engine.taught is None else "as it was taught to read"
     notes = (
-        f"{arguments.sample} questions, the gold passage and four others that search finds, "
-        f"{arguments.permutations} orders of them; greedy answers of {context_answers.ANSWER} tokens at most. "
+        f"The model is asked {taught}. {arguments.sample} questions, the gold passage and four others that search "
+        f"finds, {arguments.permutations} orders of them; greedy answers of {context_answers.ANSWER} tokens at most. "
         "Log-probabilities are of the first gold answer, in nats a token, teacher-forced after the prompt.",
         f"Keys and values in {settings.kv_form}; times are medians of {arguments.repeats}, on warm files. "
         f"A session has {context_times.SESSION:,} tokens, and a turn of it {context_times.TURN} passages.",
     )
     figures = {str(row[0]): row[1] for row in rows}
-    return Report(f"context: {arguments.set.stem}", ("figure", "value", "wanted"), tuple(rows), figures, notes)
+    return Report(
+        f"context: {arguments.set.stem}, asked {taught}", ("figure", "value", "wanted"), tuple(rows), figures, notes
+    )

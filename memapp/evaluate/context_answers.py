@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from memapp.answer import prompt
+from memapp.answer import prompt, reading
 from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import Question
@@ -18,13 +18,12 @@ from memapp.memory import Memory
 from memapp.models.llama import LlamaEngine
 from memapp.models.set_prompt import Apart, Plain, Tokens
 from memapp.protocols import StateKey
-from memapp.types import Hit, Piece, Sampling, SetPrompt
+from memapp.types import Hit, Message, Piece, Sampling, SetPrompt
 
 ANSWER = 24
 """Tokens of an answer that is compared."""
 _K = 5
 _FOUND = 20
-_SAMPLING = Sampling(ANSWER, stop=("\n\n",))
 Rows = list[tuple[Cell, ...]]
 Values = dict[str, dict[str, list[float]]]
 
@@ -55,22 +54,74 @@ class _Orders:
     """Largest change of the gold answer's log-probability."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The model as it is asked: plainly, or as it was taught to read."""
+
+    engine: LlamaEngine
+    taught: bool
+
+    @property
+    def form(self) -> prompt.Form:
+        return reading.Form() if self.taught else prompt.Plain()
+
+    def sequential(self, question: str, hits: Sequence[Hit]) -> Plain:
+        """The prompt with these hits one after another."""
+        made = prompt.build(question, hits, (), self.room, self.engine.count, self.form)
+        return Plain(self.engine.tokens_of(made.messages))
+
+    def unnumbered(self, question: str, hits: Sequence[Hit]) -> Plain:
+        """The text of a set, one passage after another."""
+        made = prompt.build_set(question, hits, (), self.room, self.engine.count_set, self.form)
+        begun = (Message("assistant", made.apart.begun),) if made.apart and made.apart.begun else ()
+        return Plain(self.engine.tokens_of((*made.messages, *begun)))
+
+    def apart(self, question: str, hits: Sequence[Hit], states: _Near, again: str = "") -> Apart:
+        """The prompt with these hits apart, and what is said again after them."""
+        return self.engine.tokens_apart(self.set_of(question, hits, again), states, self.taught)
+
+    def set_of(self, question: str, hits: Sequence[Hit], again: str = "") -> SetPrompt:
+        made = prompt.build_set(question, hits, (), self.room, self.engine.count_set, self.form).apart
+        assert made is not None
+        return replace(made, closing=again + made.closing)
+
+    @property
+    def room(self) -> int:
+        return self.engine.context_tokens - 2 * ANSWER
+
+    def forced(self, made: Tokens, question: Question) -> float:
+        """The log-probability of the first gold answer."""
+        answer = question.answers[0]
+        return self.engine.forced(made, f" {answer}" if self.taught else answer, taught=self.taught)
+
+    def said(self, made: Tokens) -> str:
+        """The greedy answer."""
+        sampling = Sampling(ANSWER, stop=("\n",) if self.taught else ("\n\n",))
+        pieces = self.engine.written(made, sampling, taught=self.taught)
+        return "".join(piece.text for piece in pieces if isinstance(piece, Piece))
+
+    def scored(self, text: str, question: Question) -> float:
+        """F1 of a greedy answer."""
+        return metrics.f1(reading.written(text).text if self.taught else text, question.answers)
+
+
 def measure(engine: LlamaEngine, memory: Memory, questions: Sequence[Question], arguments: argparse.Namespace) -> Rows:
     """Rows of the table. Raises UsageError when search finds too little."""
+    asked = _Asked(engine, engine.taught is not None and not arguments.plain)
     values: Values = {}
     orders = {"ordered": _Orders(), "as given": _Orders(), "one after another": _Orders()}
     chance = random.Random(0)
     for number, question in enumerate(questions, 1):
         hits = _hits(memory, question)
         states = _Near()
-        for name, make in _ways(engine, question.text, states, arguments.recoveries).items():
-            values.setdefault(name, {}).setdefault("log-probability", []).append(_forced(engine, make(hits), question))
-            values[name].setdefault("F1", []).append(metrics.f1(_said(engine, make(hits)), question.answers))
+        for name, make in _ways(asked, question.text, states, arguments.recoveries).items():
+            values.setdefault(name, {}).setdefault("log-probability", []).append(asked.forced(make(hits), question))
+            values[name].setdefault("F1", []).append(asked.scored(asked.said(make(hits)), question))
         shuffled = [chance.sample(hits, len(hits)) for _ in range(arguments.permutations)]
         few, plain = shuffled[: arguments.rounding], shuffled[: arguments.sequential]
         for name, some in (("ordered", shuffled), ("as given", few), ("one after another", plain)):
             if some:
-                _turned(engine, question, [hits, *some], states, name, orders[name])
+                _turned(asked, question, [hits, *some], states, name, orders[name])
         if number % 5 == 0:
             workspace.note(f"{number} of {len(questions)} questions. {_short(values)}")
     return [*_of_orders(orders, arguments), *_of_ways(values)]
@@ -94,85 +145,48 @@ def _hits(memory: Memory, question: Question) -> list[Hit]:
 
 
 def _ways(
-    engine: LlamaEngine, question: str, states: _Near, recoveries: bool
+    asked: _Asked, question: str, states: _Near, recoveries: bool
 ) -> dict[str, Callable[[Sequence[Hit]], Tokens]]:
     def apart(hits: Sequence[Hit], *, ordered: bool = True, spread: bool = False, again: str = "") -> Apart:
-        made = _apart(engine, question, hits, again)
-        return replace(engine.tokens_apart(made, states), ordered=ordered, spread=spread)
+        return replace(asked.apart(question, hits, states, again), ordered=ordered, spread=spread)
 
-    def numbered(hits: Sequence[Hit]) -> Plain:
-        return Plain(engine.tokens_of(_plain(engine, question, hits).messages))
-
-    def unnumbered(hits: Sequence[Hit]) -> Plain:
-        found = prompt.build_set(question, hits, (), _room(engine), engine.count_set)
-        return Plain(engine.tokens_of(found.messages))
+    def text(hits: Sequence[Hit]) -> str:
+        return "".join(one.text for one in asked.set_of("", hits).passages)
 
     ways: dict[str, Callable[[Sequence[Hit]], Tokens]] = {
-        "one after another": numbered,
+        "one after another": lambda hits: asked.sequential(question, hits),
         "a set": apart,
         "apart, at places of their own, best last": lambda hits: apart(hits[::-1], spread=True),
     }
     if recoveries:
         told = "Answer in one short sentence, using only the passages above.\n\n"
         ways |= {
-            "one after another, not numbered": unnumbered,
+            "one after another, not numbered": lambda hits: asked.unnumbered(question, hits),
             "a set, the instruction again after it": lambda hits: apart(hits, again=told),
-            "a set, the best passage again after it": lambda hits: apart(hits, again=_text(engine, hits[:1])),
+            "a set, the best passage again after it": lambda hits: apart(hits, again=text(hits[:1])),
             "apart, at places of their own, best first": lambda hits: apart(hits, spread=True),
             "apart, best last, the best again after it": lambda hits: apart(
-                hits[::-1], spread=True, again=_text(engine, hits[:1])
+                hits[::-1], spread=True, again=text(hits[:1])
             ),
         }
     return ways
-
-
-def _room(engine: LlamaEngine) -> int:
-    return engine.context_tokens - 2 * ANSWER
-
-
-def _plain(engine: LlamaEngine, question: str, hits: Sequence[Hit]) -> prompt.Prompt:
-    return prompt.build(question, hits, (), _room(engine), engine.count)
-
-
-def _apart(engine: LlamaEngine, question: str, hits: Sequence[Hit], again: str = "") -> SetPrompt:
-    made = prompt.build_set(question, hits, (), _room(engine), engine.count_set).apart
-    assert made is not None
-    return replace(made, closing=again + made.closing)
-
-
-def _text(engine: LlamaEngine, hits: Sequence[Hit]) -> str:
-    return "".join(one.text for one in _apart(engine, "", hits).passages)
-
-
-def _forced(engine: LlamaEngine, made: Tokens, question: Question) -> float:
-    return engine.forced(made, question.answers[0])
-
-
-def _said(engine: LlamaEngine, made: Tokens) -> str:
-    return "".join(piece.text for piece in engine.written(made, _SAMPLING) if isinstance(piece, Piece))
 
 
 # Orders
 
 
 def _turned(
-    engine: LlamaEngine, question: Question, shuffled: Sequence[Sequence[Hit]], states: _Near, name: str, into: _Orders
+    asked: _Asked, question: Question, shuffled: Sequence[Sequence[Hit]], states: _Near, name: str, into: _Orders
 ) -> None:
     """The first of `shuffled` is what the others are compared with."""
-    said: list[str] = []
-    found: list[float] = []
-    for hits in shuffled:
-        for measured in (0, 1):
-            made: Tokens
-            if name == "one after another":
-                made = Plain(engine.tokens_of(_plain(engine, question.text, hits).messages))
-            else:
-                apart = engine.tokens_apart(_apart(engine, question.text, hits), states)
-                made = replace(apart, ordered=name == "ordered")
-            if measured:
-                found.append(_forced(engine, made, question))
-            else:
-                said.append(_said(engine, made))
+
+    def made(hits: Sequence[Hit]) -> Tokens:
+        if name == "one after another":
+            return asked.sequential(question.text, hits)
+        return replace(asked.apart(question.text, hits, states), ordered=name == "ordered")
+
+    said = [asked.said(made(hits)) for hits in shuffled]
+    found = [asked.forced(made(hits), question) for hits in shuffled]
     into.same.append(float(np.mean([one == said[0] for one in said[1:]])))
     into.moved.append(max(abs(one - found[0]) for one in found[1:]))
 

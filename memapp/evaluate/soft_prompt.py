@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from memapp.answer import reading
 from memapp.answer.prompt import build
-from memapp.types import Message
+from memapp.ask import OPENING
+from memapp.models.soft import softened
+from memapp.models.template import Template
+from memapp.types import Message, Passage, SoftPrompt
 
 if TYPE_CHECKING:
     from memapp.models.native import Model
@@ -31,6 +35,10 @@ class Frame:
     plain: Callable[[str], list[int]]
     """Tokens of a text."""
 
+    def answer(self, text: str) -> list[int]:
+        """Tokens of an answer."""
+        return self.plain(text)
+
     def question(self, text: str) -> list[int]:
         """From the end of the passages to where the answer begins."""
         return [*self.plain(f"\n\nQuestion: {text}"), *self.after]
@@ -43,10 +51,30 @@ class Frame:
         return [list(self.before), *parts, self.question(question)]
 
 
+@dataclass(frozen=True, slots=True)
+class TaughtFrame:
+    """The same for the model as it was taught to read; texts are titles and what stands below them."""
+
+    model: Model
+    template: Template
+
+    def prompt(self, read: Sequence[str | Vectors], question: str) -> list[Part]:
+        """Soft tokens first, then passages as text, in order, then the question."""
+        soft = tuple(each for each in read if isinstance(each, np.ndarray))
+        texts = [each.partition("\n") for each in read if not isinstance(each, np.ndarray)]
+        passages = [Passage(0, "", title, text, 0, len(text)) for title, _, text in texts]
+        made = softened(self.model, self.template, SoftPrompt(reading.messages(question, passages), OPENING, soft))
+        return (
+            [made.head, made.rows, made.tail] if soft else [self.template.tokens(reading.messages(question, passages))]
+        )
+
+    def answer(self, text: str) -> list[int]:
+        """Tokens of an answer."""
+        return self.model.tokenize(f" {text}", special=False)
+
+
 def frame(model: Model) -> Frame:
     """The frame that this model's template makes. Raises ModelError for a template that cannot be read."""
-    from memapp.models.template import Template
-
     template = Template(model)
     instruction = build("", [], [], 0, lambda _: 0).messages[0]
 

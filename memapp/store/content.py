@@ -84,6 +84,14 @@ def stretches(store: Store, ranges: Iterable[tuple[int, int]], dimension: int) -
     return np.array(ids, dtype=np.int64), unpack(blobs, dimension)
 
 
+def ids(store: Store) -> list[int]:
+    """Every passage, in the order in which they came."""
+    query = sa.select(passages.c.id).join(documents, documents.c.id == passages.c.document)
+    query = query.where(documents.c.namespace + 0 == store.number()).order_by(passages.c.id)
+    with store.database.reading() as connection:
+        return list(connection.execute(query).scalars())
+
+
 def vectors_by_id(store: Store, ids: Sequence[int], dimension: int) -> tuple[NDArray[np.int64], Vectors]:
     """Those of these passages that have a vector, by id, and the vectors, shape (n, dimension).
 

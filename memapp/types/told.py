@@ -155,6 +155,27 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPoint:
+    """A sentence that says what many passages are about."""
+
+    citation: Citation
+    share: float
+    """Of the passages, weighed by how well they fit the query, those that it stands for; in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a memory, or what a query finds in it, is about."""
+
+    query: str
+    """Empty for the whole memory."""
+    points: tuple[KeyPoint, ...]
+    passages: int
+    """How many were looked at."""
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """Token counts of one answer."""
 
@@ -162,6 +183,27 @@ class Tokens:
     generated: int = 0
     context: int = 0
     """The size of the model's window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the room of a prompt went to, in tokens. System text and question are never cut."""
+
+    room: int
+    """The model's window without the longest answer."""
+    question: int
+    """The question, the system text, and what the model's template puts around messages."""
+    history: int = 0
+    """Earlier turns."""
+    passages: int = 0
+    soft: int = 0
+    turns_left_out: int = 0
+    """Earlier turns that were not read for want of room."""
+
+    @property
+    def left(self) -> int:
+        """Room that nothing took."""
+        return self.room - self.question - self.history - self.passages - self.soft
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +276,8 @@ class Answer:
     """How the prompt was read, where the engine tells."""
     reminded: tuple[int, ...] = ()
     """Ids of the passages that were read as soft tokens, in that order. They are never cited."""
+    budget: Budget | None = None
+    """What the prompt's room went to; None where there was no prompt."""
 
 
 @dataclass(frozen=True, slots=True)

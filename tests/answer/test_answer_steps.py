@@ -137,6 +137,18 @@ def test_earlier_turns_give_way_before_the_best_passage() -> None:
     assert [message.content for message in made.messages[1:-1]] == ["Since when?", "Since 2001."]
 
 
+def test_what_the_room_went_to_is_told() -> None:
+    history = [Turn("Where is the pump?", "In the cellar. " * 40), Turn("Since when?", "Since 2001.")]
+    room = words_of(prompt.build("Who?", HITS[:1], [], 10_000, words_of).messages) + 10
+    made = prompt.build("Who?", HITS, history, room, words_of)
+    spent = made.budget
+    assert spent.room == room
+    assert spent.history == len(["Since", "when?", "Since", "2001."])
+    assert spent.question + spent.history + spent.passages == words_of(made.messages) == room - spent.left
+    assert spent.turns_left_out == 1
+    assert made.dropped == (2,)
+
+
 def test_a_question_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ContextOverflow, match="context_tokens"):
         prompt.build("word " * 500, HITS, [], 100, words_of)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,11 @@ def test_forget_verify_tells_the_likelihood(call: Call, filled: Path, monkeypatc
     assert result.exit_code == 0
     assert "Log-likelihood of the text, nats a token" in result.stderr
     assert "layer parametric" in result.stdout + result.stderr
+
+
+def test_training_soft_tokens_without_torch_says_what_to_install(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "memapp.train.amortized.__main__", raising=False)
+    result = call("train", "amortized", "--data", "folder")
+    assert result.exit_code != 0
+    assert "pip install torch" in result.stderr

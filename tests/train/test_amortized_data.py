@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from memapp.evaluate.split import held_out
+from memapp.models.catalog import bundled_path
 from memapp.train import ragged
 from memapp.train.amortized import prepare
 from memapp.train.amortized.examples import KINDS, SETS, Examples
@@ -74,7 +75,9 @@ def folder(path: Path) -> Path:
 
 @pytest.mark.models
 def test_held_out_documents_are_only_measured_on(tmp_path: Path) -> None:
-    ragged.save(tmp_path / "examples.npz", prepare.prepare(folder(tmp_path)))
+    model = bundled_path()
+    assert model is not None
+    ragged.save(tmp_path / "examples.npz", prepare.prepare(folder(tmp_path), model))
     found = ragged.load(tmp_path / "examples.npz", Examples)
     of_set = found.kind < len(SETS)
     assert of_set.sum() == 32

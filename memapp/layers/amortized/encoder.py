@@ -22,7 +22,8 @@ from memapp.settings import Settings, data_dir, shipped
 from memapp.store.bank import Form
 from memapp.types import Vectors
 
-SHIPPED = "weights/amortizer.safetensors"
+NAME = "amortizer.safetensors"
+SHIPPED = f"weights/{NAME}"
 """The encoder of the bundled model."""
 LONGEST = 256
 """Tokens of a passage that are encoded, as in training; what follows is not in its entry."""
@@ -103,7 +104,7 @@ def open_encoder(settings: Settings, catalog: Catalog | None = None) -> tuple[So
         if model.origin != "bundled":
             raise ModelError(
                 f"No encoder of soft tokens was trained for {model.name}.",
-                "Train one with `memapp train amortized`, or set `bank` to 0.",
+                f"Train one with `memapp train amortized --model {model.path}`, or set `bank` to 0.",
             )
         path = shipped(SHIPPED)
     try:
@@ -122,4 +123,4 @@ def open_encoder(settings: Settings, catalog: Catalog | None = None) -> tuple[So
 
 def trained(model: str) -> Path:
     """Where the encoder that was trained here for the model of this hash is."""
-    return data_dir() / "weights" / f"amortizer-{model[:12]}.safetensors"
+    return data_dir() / "weights" / model[:12] / NAME

@@ -20,13 +20,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from memapp.errors import ModelError
+from memapp.layers.amortized.encoder import NAME, trained
 from memapp.models.files import sha256
 from memapp.train import llama_torch, ragged
 from memapp.train.amortized.examples import KINDS, SETS, Examples
 from memapp.train.amortized.fit import LOSSES, Device, Plan, fit, gains, held_out_rows, measure
 from memapp.train.amortized.network import Amortizer, Reader, as_numpy
 
-NAME = "amortizer"
 RANK, RATE, GROUPS = 16, 8e-4, 12
 _BETWEEN = 60.0
 """Seconds from one measuring, and saving, to the next."""
@@ -35,11 +36,13 @@ _BETWEEN = 60.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prepares, trains, measures, writes; the exit code."""
     options = _parser().parse_args(arguments)
+    options.model = _gguf(options.model)
+    options.out = options.out or trained(sha256(options.model)).parent
     examples = _examples(options)
     device = torch.device(options.device)
     torch.manual_seed(options.seed)
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    frozen = llama_torch.load(_gguf(options.model), dtype, device)
+    frozen = _frozen(options.model, dtype, device)
     model = Amortizer(frozen, options.rank, 2.0 * options.rank, examples.begin, options.seed)
     reader = Reader(frozen, [head.tolist() for head in map(examples.heads.__getitem__, range(3))])
     data = Device(examples, device)
@@ -55,15 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m memapp.train.amortized", description=(__doc__ or "").partition("\n\n")[0]
-    )
+    parser = argparse.ArgumentParser("memapp train amortized", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--data", type=Path, help="folder with singlehop/ and text/")
     parser.add_argument("--prepared", type=Path, help="keep the examples there, or take them from there")
     parser.add_argument("--silver", action="store_true", help="learn from MuSiQue's extracted triples too")
     parser.add_argument("--limit", type=int, help="passages of each part of the data, for a trial")
     parser.add_argument("--model", type=Path, help="GGUF of the frozen model (the default model)")
-    parser.add_argument("--out", type=Path, default=Path("data") / "weights", help="folder to write to")
+    parser.add_argument("--out", type=Path, help="folder to write to (where memapp looks for this model's)")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long to train (300)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--groups", type=int, default=GROUPS, help=f"groups of four passages in a step ({GROUPS})")
@@ -82,10 +83,17 @@ def _examples(options: argparse.Namespace) -> Examples:
         raise SystemExit("There is nothing to learn from: name a folder with --data, or a file with --prepared.")
     from memapp.train.amortized.prepare import prepare
 
-    examples = prepare(options.data, options.silver, options.limit, options.seed)
+    examples = prepare(options.data, options.model, options.silver, options.limit, options.seed)
     if options.prepared:
         ragged.save(options.prepared, examples)
     return examples
+
+
+def _frozen(path: Path, dtype: torch.dtype, device: torch.device) -> llama_torch.Llama:
+    try:
+        return llama_torch.load(path, dtype, device)
+    except ValueError as error:
+        raise ModelError(f"{error}.", "Soft tokens are trained for models of Llama's architecture.") from error
 
 
 def _gguf(path: Path | None) -> Path:
@@ -140,7 +148,7 @@ class _Run:
 
         folder: Path = self._options.out
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{NAME}.safetensors"
+        path = folder / NAME
         save_file(as_numpy(self._model.state()), path)
         manifest: dict[str, Any] = {
             "made_by": " ".join(["python -m memapp.train.amortized", *_kept(self._options)]),
@@ -157,7 +165,7 @@ class _Run:
             "held_out": self._held_out(found) if found else {},
             "sha256": sha256(path),
         }
-        (folder / f"{NAME}.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        path.with_suffix(".json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
     def _questions(self) -> dict[str, int]:
         examples = self._data.examples

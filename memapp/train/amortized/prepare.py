@@ -39,8 +39,9 @@ class _Asked:
     kind: str
 
 
-def prepare(data: Path, silver: bool = False, limit: int | None = None, seed: int = 0) -> Examples:
-    """Reads the folder's singlehop/ and text/ and makes examples; `limit` passages of each part at most.
+def prepare(data: Path, model: Path, silver: bool = False, limit: int | None = None, seed: int = 0) -> Examples:
+    """Reads the folder's singlehop/ and text/ and makes examples in the model's tokens; `limit` passages of each part
+    at most.
 
     `silver` adds the passages and triples of extraction/musique_train_openie_silver.json, which are also the corpus of
     a multi-hop set: who measures on that set leaves them out.
@@ -60,7 +61,7 @@ def prepare(data: Path, silver: bool = False, limit: int | None = None, seed: in
         if not held[number]:
             asked += _made(text.partition("\n")[2] if number < like else text, number, chance)
     note(f"{len(texts)} passages, {sum(held)} held out; {len(asked)} questions, {edges} of them from the data sets.")
-    return _tokenised(texts, held, like, asked, chance)
+    return _tokenised(texts, held, like, asked, model, chance)
 
 
 def _passage(title: str, text: str) -> str:
@@ -147,13 +148,10 @@ def _made(text: str, passage: int, chance: np.random.Generator) -> Iterator[_Ask
 
 
 def _tokenised(
-    texts: list[str], held: list[bool], like: int, asked: list[_Asked], chance: np.random.Generator
+    texts: list[str], held: list[bool], like: int, asked: list[_Asked], path: Path, chance: np.random.Generator
 ) -> Examples:
-    from memapp.models.catalog import bundled_path
     from memapp.models.native import Model, Options
 
-    path = bundled_path()
-    assert path is not None
     model = Model(path, Options())
     around = frame(model)
     plain = around.plain

@@ -1,0 +1,42 @@
+"""The story of summing up: which passages count, which sentences stand for them."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from memapp.answer import gist
+from memapp.errors import UsageError
+from memapp.search import Recall, search
+from memapp.store import content
+from memapp.types import Summary
+
+FOUND = 60
+"""Passages that a query's summary is made of, at most."""
+MOST = 3000
+"""Passages that a summary of everything looks at: of more, every so manieth, so that all parts of the memory count."""
+
+
+def summarize(recall: Recall, query: str = "", points: int = 7) -> Summary:
+    """Key points of what is remembered, or of what a query finds, each a sentence as it stands with its source.
+
+    Nothing is written by a model, so nothing is made up. Raises UsageError for fewer than one point.
+    """
+    if points < 1:
+        raise UsageError(f"A summary of {points} points says nothing.", "Ask for at least one.")
+    began = time.perf_counter()
+    if query.strip():
+        ids = [hit.passage.id for hit in search(recall, query, FOUND).hits]
+    else:
+        everything = content.ids(recall.store)
+        ids = everything[:: -(-len(everything) // MOST) or 1]
+    known, vectors = content.vectors_by_id(recall.store, ids, recall.embedder.identity.dimension)
+    weights = np.ones(len(known), np.float32)
+    if query.strip() and len(known):
+        (asked,) = recall.embedder.embed([query])
+        # Squared, so that what is far from the question has hardly a say.
+        weights = np.maximum(vectors @ asked, 0) ** 2
+    passages = content.passages_by_id(recall.store, known.tolist())
+    found = gist.points([passages[id] for id in known.tolist()], vectors, weights, points, recall.embedder.embed)
+    return Summary(query, tuple(found), len(known), (time.perf_counter() - began) * 1000)
