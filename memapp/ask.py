@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memapp.answer import cite, confidence, prompt, quote, reading
+from memapp.answer import cite, confidence, order, prompt, quote, reading
 from memapp.errors import UsageError
 from memapp.protocols import Engine, SetEngine, SoftEngine, StateStore, Taught
 from memapp.search import Clock, Recall, search
@@ -127,10 +127,10 @@ def _way(engine: Engine, settings: Settings, asked: str, alone: str) -> _Way:
     reader = reader_of(engine, settings)
     if reader is not None:
         # Its words are those that the passages have: they are not to be varied.
-        return _Way(reader, alone, reading.Form(), Sampling(settings.answer_tokens, stop=("\n",)), _told)
+        return _Way(reader, alone, form_of(reader), Sampling(settings.answer_tokens, stop=("\n",)), _told)
     # A small model has said what it has to say in its first paragraph.
     stop = () if settings.trust_model else ("\n\n",)
-    return _Way(engine, asked, prompt.Plain(), _sampling(settings, settings.answer_tokens, stop), _judged)
+    return _Way(engine, asked, form_of(None), _sampling(settings, settings.answer_tokens, stop), _judged)
 
 
 def _timing(found: SearchResult, clock: Clock) -> dict[str, float]:
@@ -161,7 +161,18 @@ def prompted(
             made = prompt.build_set(question, hits, turns, room, engine.count_set, form, spread)
             return _told_of(made, len(history) - len(turns)), ""
         note = f"passages are read one after another: {note or 'this engine cannot read them apart'}"
-    return _told_of(prompt.build(question, hits, turns, room, engine.count, form), len(history) - len(turns)), note
+    arrange = functools.partial(order.arranged, order=settings.order, curve=_curve(engine, settings))
+    made = prompt.build(question, hits, turns, room, engine.count, form, arrange)
+    return _told_of(made, len(history) - len(turns)), note
+
+
+def _curve(engine: Engine, settings: Settings) -> tuple[float, ...]:
+    """How well the model reads each place, where that counts and was measured."""
+    if settings.order != order.PROFILE:
+        return ()
+    from memapp.models import profiles
+
+    return profiles.curve(engine.identity)
 
 
 def _told_of(made: prompt.Prompt, turns: int) -> prompt.Prompt:
@@ -286,6 +297,11 @@ def reader_of(engine: Engine, settings: Settings) -> Engine | None:
     if settings.trust_model or not settings.reader or not isinstance(engine, Taught):
         return None
     return engine.taught
+
+
+def form_of(reader: Engine | None) -> prompt.Form:
+    """How a model is asked that was taught to read, or any."""
+    return prompt.Plain() if reader is None else reading.Form()
 
 
 def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:

@@ -94,6 +94,9 @@ class Settings:
     """Whether the default model answers as it was taught: in a few words, with the passage that says them."""
     abstain_below: float = 0.2
     """Confidence under which the reader's answer is withheld."""
+    order: str = "score"
+    """In which order passages are read one after another: score, the best first; reverse; ends, the best first and the
+    second best last; profile, the best where `memapp models profile` found that the model reads best."""
     reading: str = "sequential"
     """How the model reads passages: sequential, one after another; set, each apart from the others and all at the same
     place, so that their order says nothing; or apart, each at a place of its own, the best last. What was made of a

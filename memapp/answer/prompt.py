@@ -60,15 +60,18 @@ def build(
     room: int,
     count: Count,
     form: Form | None = None,
+    arrange: Callable[[Sequence[Hit]], Sequence[Hit]] = tuple,
 ) -> Prompt:
-    """The prompt of at most `room` tokens with as many hits, best first, and recent turns as fit.
+    """The prompt of at most `room` tokens with as many hits, best first, and recent turns as fit; the hits are read in
+    the order that `arrange` makes of them.
 
     Whole passages are left out, the worst first, and then earlier turns; nothing is cut inside.
     Raises ContextOverflow when the question alone does not fit.
     """
     messages = (form or Plain()).messages
     used, turns, budget = _fitting(hits, history, room, lambda hits, turns: count(messages(question, hits, turns)))
-    return Prompt(messages(question, used, turns), used, _left_out(hits, used), budget)
+    left_out, used = _left_out(hits, used), tuple(arrange(used))
+    return Prompt(messages(question, used, turns), used, left_out, budget)
 
 
 def build_set(

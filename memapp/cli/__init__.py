@@ -52,6 +52,7 @@ MODEL_COMMANDS: dict[str, Callable[..., None]] = {
     "add": models.add,
     "pull": models.pull,
     "use": models.use,
+    "profile": models.profile,
 }
 
 GRAPH_COMMANDS: dict[str, Callable[..., None]] = {

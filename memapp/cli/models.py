@@ -61,6 +61,24 @@ def use(
     _tell(context, _catalog().use(name), as_json)
 
 
+def profile(context: typer.Context, as_json: Json = False) -> None:
+    """Measure how well the model in use reads each place of its prompt; takes some minutes."""
+    from memapp.profile import profile as measured
+
+    with bar(options(context)) as progress:
+        found = measured(progress=progress)
+    if as_json:
+        output.out_json(found)
+        return
+    output.columns(
+        (f"place {place}", f"{value:.3f}", f"± {spread:.3f}")
+        for place, (value, spread) in enumerate(zip(found.curve, found.spread, strict=True), 1)
+    )
+    options(context).note(
+        f'{found.model}, {output.plural(found.questions, "question")}; the setting order = "profile" puts it to use.'
+    )
+
+
 def _catalog() -> Catalog:
     from memapp.models.catalog import Catalog
 

@@ -35,6 +35,8 @@ _HOMES = {
     "context": "memapp.evaluate.context",
     "amortized": "memapp.evaluate.amortized",
     "chat": "memapp.evaluate.chat",
+    "order": "memapp.evaluate.order",
+    "summary": "memapp.evaluate.summary",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

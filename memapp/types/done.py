@@ -163,6 +163,20 @@ class ForgetReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """How well a model reads each place of its prompt."""
+
+    model: str
+    questions: int
+    curve: tuple[float, ...]
+    """For each place of the right passage, the mean log-probability of the answer, in nats a token."""
+    spread: tuple[float, ...]
+    """Standard error of each, differences between questions left out."""
+    file: str
+    """Where it is kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a long piece of work has come."""
 

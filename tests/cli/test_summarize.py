@@ -16,6 +16,7 @@ TIMES = ("", " on Monday", " in the rain")
 
 
 def test_the_command_prints_points_with_their_sources(call: Callable[..., Result]) -> None:
+    assert call("init").exit_code == 0
     assert "Memory is empty" in call("summarize").stderr
     for text in TOPICS:
         for when in TIMES:

@@ -1,0 +1,164 @@
+"""`memapp bench order`: what the order of passages does to answers, and other ways to read many."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from memapp import ask
+from memapp.answer import order, prompt, reading
+from memapp.errors import UsageError
+from memapp.evaluate import metrics, workspace
+from memapp.evaluate.data import Collection, Question, load
+from memapp.evaluate.qa import sampled
+from memapp.evaluate.report import Cell, Report
+from memapp.evaluate.split import held_out
+from memapp.memory import Memory
+from memapp.models import open_engine
+from memapp.models.llama import LlamaEngine
+from memapp.models.set_prompt import Plain, Tokens
+from memapp.profile import at_each_place, measuring
+from memapp.types import Hit, Piece, Sampling
+
+_SHORT = 32
+_FOUND = 40
+_TWICE, _SET = "read twice", "a set"
+
+Values = dict[tuple[int, str], dict[str, list[float]]]
+"""By number of passages and way, by metric, one value a question."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this bench."""
+    parser.add_argument("--set", type=Path, required=True, help="questions: NAME.json")
+    parser.add_argument("--corpus", type=Path, required=True, help="NAME_corpus.json")
+    parser.add_argument("--sample", type=int, default=40, help="questions drawn, always the same (40)")
+    parser.add_argument("--sizes", default="3,5,10,20", help="numbers of passages (3,5,10,20)")
+    parser.add_argument("--profiled", type=int, default=20, help="other questions for the profile, of 5 places (20)")
+
+
+def run(arguments: argparse.Namespace) -> Report:
+    """Measures. Raises UsageError and ReadError leaves for a bad data set."""
+    (whole,) = load(arguments.set, arguments.corpus)
+    titles = {record.id: record.title for record in whole.records}
+    kept = tuple(one for one in whole.questions if any(held_out(titles[id]) for id in one.gold))
+    (collection,) = sampled((replace_questions(whole, kept),), arguments.sample + arguments.profiled)
+    sizes = [int(size) for size in arguments.sizes.split(",")]
+    settings = workspace.settings()
+    engine, values = open_engine(settings), Values()
+    questions, profiled = _split(collection.questions, arguments.profiled)
+    with engine, workspace.remembered([collection], workspace.new_embedder(settings), engine) as [(_, memory)]:
+        curve = _profile(memory, engine, profiled)
+        for number, question in enumerate(questions, 1):
+            gold, others = _found(memory, question, max(sizes))
+            for size in sizes:
+                hits = sorted([gold, *others[: size - 1]], key=lambda hit: hit.rank)
+                for name, made in _ways(engine, question.text, hits, curve).items():
+                    _score(values.setdefault((size, name), {}), engine, made, question)
+            if number % 5 == 0:
+                workspace.note(f"{number} of {len(questions)} questions.")
+    return _report(arguments.set.stem, values, curve, len(profiled), len(questions))
+
+
+def replace_questions(collection: Collection, questions: Sequence[Question]) -> Collection:
+    """The collection with other questions."""
+    return Collection(collection.name, collection.records, tuple(questions))
+
+
+def _split(questions: Sequence[Question], profiled: int) -> tuple[Sequence[Question], Sequence[Question]]:
+    if len(questions) <= profiled + 1:
+        raise UsageError("There are too few questions.", "Draw more, or profile with fewer.")
+    return questions[profiled:], questions[:profiled]
+
+
+def _profile(memory: Memory, engine: LlamaEngine, questions: Sequence[Question]) -> tuple[float, ...]:
+    if not questions:
+        return ()
+    workspace.note("Measuring the places of the prompt.")
+    rows = []
+    for question in questions:
+        gold, others = _found(memory, question, 5)
+        measure = measuring(engine, memory.settings, question.text, question.answers[0])
+        rows.append(at_each_place(gold, others[:4], measure))
+    return tuple(np.mean(rows, axis=0).tolist())
+
+
+def _found(memory: Memory, question: Question, size: int) -> tuple[Hit, list[Hit]]:
+    """The gold passage, at its own rank or the last one's, and the best others."""
+    hits = memory.recall(question.text, _FOUND)
+    gold = next((hit for hit in hits if hit.passage.document in question.gold), None)
+    others = [hit for hit in hits if hit.passage.document not in question.gold][: size - 1]
+    if gold is None and others:
+        gold = replace(others[-1], passage=memory.passages(next(iter(question.gold)))[0])
+    if gold is None or len(others) < size - 1:
+        raise UsageError("The corpus is too small.", f"It takes {size} passages a question.")
+    return gold, others
+
+
+def _ways(
+    engine: LlamaEngine, question: str, hits: Sequence[Hit], curve: Sequence[float]
+) -> dict[str, Callable[[], Tokens]]:
+    settings = workspace.settings()
+    form = ask.form_of(ask.reader_of(engine, settings))
+    taught = ask.reader_of(engine, settings) is not None
+
+    def plain(some: Sequence[Hit]) -> Tokens:
+        room = engine.context_tokens - 2 * _SHORT
+        return Plain(engine.tokens_of(prompt.build(question, some, (), room, engine.count, form).messages))
+
+    def a_set() -> Tokens:
+        made = prompt.build_set(question, hits, (), engine.context_tokens - 2 * _SHORT, engine.count_set, form)
+        assert made.apart is not None
+        return engine.tokens_apart(made.apart, taught=taught)
+
+    orders = [one for one in order.ORDERS if one != order.PROFILE or curve]
+    ways: dict[str, Callable[[], Tokens]] = {
+        one: lambda one=one: plain(order.arranged(hits, one, curve))  # type: ignore[misc]
+        for one in orders
+    }
+    return {**ways, _SET: a_set, _TWICE: lambda: plain([*hits, *hits])}
+
+
+def _score(into: dict[str, list[float]], engine: LlamaEngine, make: Callable[[], Tokens], question: Question) -> None:
+    taught = ask.reader_of(engine, workspace.settings()) is not None
+    answer = question.answers[0]
+    forced = engine.forced(make(), f" {answer}" if taught else answer, taught=taught)
+    sampling = Sampling(_SHORT, stop=("\n",) if taught else ("\n\n",))
+    pieces = engine.written(make(), sampling, taught=taught)
+    said = "".join(piece.text for piece in pieces if isinstance(piece, Piece))
+    told = reading.written(said) if taught else None
+    text = said if told is None else "" if told.number == 0 else told.text
+    into.setdefault("log-probability", []).append(forced)
+    into.setdefault("F1", []).append(metrics.f1(text, question.answers))
+
+
+def _report(name: str, values: Values, curve: Sequence[float], profiled: int, questions: int) -> Report:
+    rows: list[tuple[Cell, ...]] = []
+    figures: dict[str, object] = {"curve": list(curve)}
+    for (size, way), found in values.items():
+        base = values[size, order.SCORE]
+        row: list[Cell] = [size, way]
+        for metric in ("log-probability", "F1"):
+            row.append(float(np.mean(found[metric])))
+            if way == order.SCORE:
+                row.append("")
+                continue
+            change = metrics.interval(found[metric], base[metric])
+            row.append(f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]")
+        rows.append(tuple(row))
+        figures[f"{size}, {way}"] = {metric: float(np.mean(each)) for metric, each in found.items()}
+    places = ", ".join(f"{value:.3f}" for value in curve)
+    notes = (
+        f"{questions} questions on held-out documents: the gold passage among those that search finds, in the model's "
+        "default way of being asked. Log-probability of the first gold answer in nats a token. Changes are against "
+        "the order of scores, with 95 % intervals. ends: best first, second best last. read twice: all passages "
+        "once more.",
+        f"profile: from {profiled} other questions; log-probability with the gold passage at each of five places: "
+        f"{places or 'not measured'}.",
+    )
+    columns = ("passages", "order", "log-probability", "change", "F1", "change")
+    return Report(f"order: {name}", columns, tuple(rows), figures, notes)
