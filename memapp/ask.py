@@ -196,7 +196,7 @@ def _reminded(
     fitting = [sum(len(soft) for _, soft in near[at:]) + _AROUND <= made.budget.left for at in range(len(near))]
     near = near[fitting.index(True) :] if True in fitting else ()
     if not near:
-        return made, "no soft tokens: none were made yet, or there is no room for them"
+        return made, "no soft tokens: none were made yet (`memapp train amortized`), or there is no room for them"
     soft = SoftPrompt(made.messages, OPENING, tuple(soft for _, soft in near))
     budget = replace(made.budget, soft=sum(len(each) for each in soft.soft))
     return replace(made, soft=soft, reminded=tuple(id for id, _ in near), budget=budget), ""

@@ -19,7 +19,7 @@ Layers = Mapping[str, MemoryLayer]
 
 _UNUSABLE = (EmbedderMismatch, StatesMismatch)
 """What a layer raises that another model has made."""
-_REMEDIES = {"parametric": "Run `memapp train parametric`."}
+_REMEDIES = {name: f"Run `memapp train {name}`." for name in ("parametric", "amortized")}
 _UNSCRUBBED = Check(
     "write-ahead log",
     False,

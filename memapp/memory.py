@@ -34,6 +34,7 @@ from memapp.types import (
     Document,
     DocumentInfo,
     Done,
+    EncodeReport,
     Event,
     FactsReport,
     Failure,
@@ -181,15 +182,10 @@ class Memory(Opened):
             report = replace(report, seconds=seconds, interrupted=read.interrupted)
         self._bring_up()
         if self.settings.bank > 0 and not report.interrupted:
-            report = self._encode(report, progress, cancel)
+            encoded = self.encode(progress=progress, cancel=cancel)
+            seconds = {**report.seconds, "soft tokens": encoded.seconds}
+            report = replace(report, seconds=seconds, interrupted=encoded.interrupted)
         return report
-
-    def _encode(self, report: IngestReport, progress: Report | None, cancel: threading.Event | None) -> IngestReport:
-        """Makes soft tokens of what has none."""
-        began = time.perf_counter()
-        self.amortized().encode(cancel=cancel, progress=progress)
-        seconds = {**report.seconds, "soft tokens": time.perf_counter() - began}
-        return replace(report, seconds=seconds, interrupted=bool(cancel and cancel.is_set()))
 
     def _bring_up(self) -> None:
         """Lets the layers in use take in what is new."""
@@ -235,6 +231,24 @@ class Memory(Opened):
         if not text.strip():
             raise UsageError("There is no text to go on with.", "Give the beginning of one.")
         return asking.complete(self.engine, text, self.settings, self._bias(), self._source_of, tokens, cancel)
+
+    # Soft tokens
+
+    def encode(
+        self,
+        *,
+        seconds: float | None = None,
+        progress: Report | None = None,
+        cancel: threading.Event | None = None,
+    ) -> EncodeReport:
+        """Makes soft tokens of every passage that has none, until so many seconds are spent; what was made stays.
+
+        Raises ModelError for a model that no encoder was trained for.
+        """
+        began, layer = time.perf_counter(), self.amortized()
+        made = layer.encode(seconds, cancel, progress)
+        spent = time.perf_counter() - began
+        return EncodeReport(made, layer.waiting, spent, bool(cancel and cancel.is_set() and layer.waiting))
 
     # Facts
 

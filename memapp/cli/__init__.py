@@ -66,8 +66,8 @@ TRAIN_COMMANDS: dict[str, Callable[..., None]] = {
     "parametric": parametric.train,
     "amortized": parametric.train_amortized,
 }
-PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-"""Settings of a command whose options, --help included, are another program's."""
+FURTHER = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of a command that passes on options that it does not know."""
 
 GROUPS = (
     ("train", TRAIN_COMMANDS, "Consolidate memory into what the chat model writes with."),
@@ -170,11 +170,12 @@ def _build() -> typer.Typer:
     )
     made.callback()(_globals)
     for name, command in COMMANDS.items():
-        made.command(name, context_settings=PASSED_ON if name == "bench" else None)(command)
+        # everything after the bench's name is its own, --help included
+        made.command(name, context_settings={**FURTHER, "help_option_names": []} if name == "bench" else None)(command)
     for name, commands, told in GROUPS:
         group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
         for each, command in commands.items():
-            group.command(each, context_settings=PASSED_ON if each == "amortized" else None)(command)
+            group.command(each, context_settings=FURTHER if each == "amortized" else None)(command)
         made.add_typer(group, name=name, help=told)
     return made
 

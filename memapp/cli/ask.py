@@ -266,6 +266,8 @@ def _print_evidence(answer: Answer, given: Options) -> None:
             given.note(f"  {output.one_line(hit.passage.title) or hit.passage.document}")
     if answer.dropped:
         given.note(f"Not read by the model: passages {', '.join(map(str, answer.dropped))}.")
+    if answer.reminded:
+        given.note(f"Read as soft tokens besides: {output.plural(len(answer.reminded), 'passage')}.")
     if answer.finish == "length":
         given.note("The answer reached its longest length; the setting answer_tokens allows more.")
     tell_influence(given, answer.influence)

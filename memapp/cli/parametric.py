@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from memapp.cli import output
 from memapp.cli.options import INTERRUPTED, Json, Mode, Options, interruptible, memory_of, options
 from memapp.cli.progress import bar
-from memapp.errors import ModelError
+from memapp.errors import ModelError, UsageError
 from memapp.types import Influence, LearnReport, ReadReport
 
 
@@ -39,18 +40,47 @@ def train(
         given.note("Answers do not use it: the setting `parametric` is off. See `memapp complete --memory both`.")
 
 
-def train_amortized(context: typer.Context) -> None:
-    """Train what makes soft tokens of passages, for the default model or another one; needs torch and a folder of data.
+def train_amortized(
+    context: typer.Context,
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0, metavar="M", help="Encode for so long.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FOLDER", help="Train the encoder itself, from this data; needs torch."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make soft tokens of every passage that has none; resumable.
 
-    All options are the training's own: see them with --help.
+    With --data, train what makes them instead, for the default model or another one (--model FILE.gguf); further
+    options are then the training's own, see `python -m memapp.train.amortized --help`.
     """
+    if data is not None:
+        raise typer.Exit(_encoder_trained(["--data", str(data), *context.args]))
+    if context.args:
+        raise UsageError(f"{context.args[0]} goes with --data only.", "Name the data to train the encoder from.")
+    given = options(context)
+    seconds = None if minutes is None else minutes * 60
+    with memory_of(context) as memory, interruptible() as cancel, bar(given) as progress:
+        report = memory.encode(seconds=seconds, progress=progress, cancel=cancel)
+        on = memory.settings.bank
+    if as_json:
+        output.out_json(report)
+    given.note(f"{output.plural(report.made, 'passage')} encoded in {report.seconds:.1f} s; {report.remaining:,} left.")
+    if report.interrupted:
+        given.note("Interrupted; the same command goes on where this one ended.")
+        raise typer.Exit(INTERRUPTED)
+    if on <= 0:
+        given.note("Answers do not use them: the setting `bank` is 0.")
+
+
+def _encoder_trained(arguments: list[str]) -> int:
     try:
         from memapp.train.amortized.__main__ import main
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise ModelError("Training soft tokens needs torch.", "Install it: pip install torch.") from error
-    raise typer.Exit(main(list(context.args)))
+        raise ModelError("Training an encoder needs torch.", "Install it: pip install torch.") from error
+    return main(arguments)
 
 
 def complete(

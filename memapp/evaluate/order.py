@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> Report:
     (whole,) = load(arguments.set, arguments.corpus)
     titles = {record.id: record.title for record in whole.records}
     kept = tuple(one for one in whole.questions if any(held_out(titles[id]) for id in one.gold))
-    (collection,) = sampled((replace_questions(whole, kept),), arguments.sample + arguments.profiled)
+    (collection,) = sampled((_asking(whole, kept),), arguments.sample + arguments.profiled)
     sizes = [int(size) for size in arguments.sizes.split(",")]
     settings = workspace.settings()
     engine, values = open_engine(settings), Values()
@@ -64,8 +64,7 @@ def run(arguments: argparse.Namespace) -> Report:
     return _report(arguments.set.stem, values, curve, len(profiled), len(questions))
 
 
-def replace_questions(collection: Collection, questions: Sequence[Question]) -> Collection:
-    """The collection with other questions."""
+def _asking(collection: Collection, questions: Sequence[Question]) -> Collection:
     return Collection(collection.name, collection.records, tuple(questions))
 
 

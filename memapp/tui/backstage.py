@@ -17,7 +17,7 @@ from textual.worker import Worker, WorkerState
 from memapp.errors import UsageError
 from memapp.tui import export
 from memapp.tui.text import count
-from memapp.types import Note, Progress, SearchResult, Stats, StoredTurn
+from memapp.types import Note, Progress, SearchResult, Stats, StoredTurn, Summary
 
 if TYPE_CHECKING:
     from memapp.memory import Memory
@@ -77,6 +77,13 @@ class Backstage(Widget):
         def __init__(self, result: SearchResult) -> None:
             super().__init__()
             self.result = result
+
+    class Summed(Message):
+        """Key points."""
+
+        def __init__(self, summary: Summary) -> None:
+            super().__init__()
+            self.summary = summary
 
     class Done(Message):
         """A piece of work ended with a remark."""
@@ -140,6 +147,11 @@ class Backstage(Widget):
     def search(self, text: str, k: int = 20) -> None:
         """Finds the passages nearest to a text."""
         self.post_message(self.Searched(self.memory.search(text, k)))
+
+    @work(thread=True, exclusive=True, group="search", exit_on_error=False)
+    def summarize(self, text: str) -> None:
+        """Finds the key points of all that is remembered, or of what is about a text."""
+        self.post_message(self.Summed(self.memory.summarize(text)))
 
     @work(thread=True, group="notes", exit_on_error=False)
     def consider(self, message: str, session: str) -> None:

@@ -29,7 +29,7 @@ from memapp.tui.sessions import Choice, SessionsScreen
 from memapp.tui.sources import SourcesPane
 from memapp.tui.status import StatusLine, TopLine
 from memapp.tui.text import count, one_line, plain
-from memapp.tui.view import entry_of_turn, session_name, source_of_hit
+from memapp.tui.view import entry_of_turn, session_name, source_of_hit, source_of_point
 from memapp.types import ForgetReport
 
 if TYPE_CHECKING:
@@ -248,6 +248,7 @@ class ChatScreen(Screen[None]):
         do: dict[str, Callable[[str], Awaitable[None] | None]] = {
             "ingest": self._do_ingest,
             "search": self._do_search,
+            "summarize": self._do_summarize,
             "forget": self._do_forget,
             "remember": self._do_remember,
             "sessions": self._do_sessions,
@@ -292,6 +293,20 @@ class ChatScreen(Screen[None]):
         self._pane.show(sources, f"Search: {one_line(message.result.question, 60)}", "No passage was found.")
         self._open_pane(True)
         if sources:
+            self._pane.take_focus()
+
+    def _do_summarize(self, text: str) -> None:
+        self._backstage.summarize(text)
+        self._pane.show((), "Summing up…", "…")
+        self._open_pane(True)
+
+    @on(Backstage.Summed)
+    def _show_points(self, message: Backstage.Summed) -> None:
+        summary = message.summary
+        title = f"About: {one_line(summary.query, 60)}" if summary.query else "What is remembered"
+        self._pane.show([source_of_point(point) for point in summary.points], title, "There is nothing to sum up.")
+        self._open_pane(True)
+        if summary.points:
             self._pane.take_focus()
 
     def _do_remember(self, text: str) -> None:

@@ -34,6 +34,7 @@ class Command:
 COMMANDS = (
     Command("ingest", "PATH…", "Remember files and folders"),
     Command("search", "TEXT", "Show the passages nearest to a text"),
+    Command("summarize", "[TEXT]", "Show key points of what is remembered, or of what is about a text"),
     Command("forget", "DOCUMENT", "Forget a document, by id, title or source, or that: the last note"),
     Command("remember", "[TEXT]", "Remember what was proposed, or this text"),
     Command("sessions", "", "List, switch, search and delete sessions"),

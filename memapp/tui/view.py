@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from memapp.tui.text import count, one_line, plain
-from memapp.types import Answer, Citation, Hit, LayerShare, Span, Step, StoredTurn
+from memapp.types import Answer, Citation, Hit, KeyPoint, LayerShare, Span, Step, StoredTurn
 
 _ENDINGS = {"cancelled": "stopped", "length": "cut at the length limit"}
 
@@ -96,6 +96,11 @@ def source_of_hit(hit: Hit, label: str = "·") -> Source:
         shares=hit.shares,
         path=hit.path,
     )
+
+
+def source_of_point(point: KeyPoint) -> Source:
+    """The passage that a key point stands in; all that is known of it is the sentence."""
+    return _cited([point.citation], None)
 
 
 def entry_of_answer(answer: Answer, at: str, seconds: float | None = None) -> Entry:

@@ -110,6 +110,18 @@ class ReadReport:
 
 
 @dataclass(frozen=True, slots=True)
+class EncodeReport:
+    """What came of making soft tokens of passages."""
+
+    made: int
+    """Passages."""
+    remaining: int
+    """Passages without soft tokens."""
+    seconds: float
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LearnReport:
     """What came of training the network of the parametric memory."""
 

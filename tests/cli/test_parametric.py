@@ -99,3 +99,20 @@ def test_training_soft_tokens_without_torch_says_what_to_install(call: Call, mon
     result = call("train", "amortized", "--data", "folder")
     assert result.exit_code != 0
     assert "pip install torch" in result.stderr
+
+
+def test_an_option_of_the_training_without_data_is_refused(call: Call) -> None:
+    assert call("init").exit_code == 0
+    result = call("train", "amortized", "--rank", "8")
+    assert result.exit_code == 2
+    assert "--data" in result.stderr
+
+
+@pytest.mark.models
+def test_soft_tokens_are_made_of_what_has_none(call: Call) -> None:
+    assert call("note", "The mill at Brae grinds rye on Mondays.").exit_code == 0
+    first = document(call("train", "amortized", "--json"))
+    assert (first["made"], first["remaining"]) == (1, 0)
+    again = call("train", "amortized")
+    assert "0 passages encoded" in again.stderr
+    assert "the setting `bank` is 0" in again.stderr

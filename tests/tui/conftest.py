@@ -30,6 +30,7 @@ from memapp.types import (
     Hit,
     IngestReport,
     Item,
+    KeyPoint,
     LayerShare,
     Note,
     Passage,
@@ -39,6 +40,7 @@ from memapp.types import (
     SessionInfo,
     Stats,
     StoredTurn,
+    Summary,
     Token,
     Tokens,
 )
@@ -113,6 +115,13 @@ class FakeMemory:
 
     def search(self, question: str, k: int | None = None, **_: object) -> SearchResult:
         return SearchResult(question, self.hits(question)[:k], {"total": 3.0})
+
+    def summarize(self, query: str = "", points: int = 7, **_: object) -> Summary:
+        found = []
+        for n, each in enumerate(self.documents_.values(), 1):
+            sentence = each.text.partition(".")[0] + "."
+            found.append(KeyPoint(Citation(n, each.id, each.title, sentence, 0, len(sentence), n, each.source), 0.3))
+        return Summary(query, tuple(found[:points]), 3 * len(found), 4.0)
 
     def chat(
         self, question: str, session: str, *, cancel: threading.Event | None = None, **_: object

@@ -218,6 +218,19 @@ async def test_search_shows_hits_in_the_pane(open_chat: Any, library: Any) -> No
         await chat.shows("notes/lighthouses.html")
 
 
+async def test_key_points_are_shown_in_the_pane_and_lead_to_their_documents(open_chat: Any, library: Any) -> None:
+    async with open_chat(library) as chat:
+        await chat.until(lambda: library.prepared)
+        await chat.send("/summarize")
+        await chat.shows("What is remembered")
+        await chat.shows("3 Lighthouses")
+        await chat.pilot.press("3")
+        await chat.shows("notes/lighthouses.html")
+        await chat.pilot.press("escape")
+        await chat.send("/summarize the sea")
+        await chat.shows("About: the sea")
+
+
 async def test_export_writes_the_session_and_asks_before_replacing(
     open_chat: Any, library: Any, tmp_path: Path
 ) -> None:

@@ -109,6 +109,13 @@ class AmortizedLayer:
             self.save()
         return read
 
+    @property
+    def waiting(self) -> int:
+        """Passages without an entry."""
+        with self._lock:
+            self._load()
+            return len(self._waiting)
+
     def rebuild(self) -> None:
         """Reads every passage anew."""
         with self._lock:
