@@ -260,6 +260,19 @@ class SoftEngine(Protocol):
 
 
 @runtime_checkable
+class Judge(Protocol):
+    """An engine that tells how likely it finds texts."""
+
+    def forced(self, prompt: Sequence[Message], answer: str) -> float:
+        """The mean log-probability of the tokens of `answer` after the prompt, in nats."""
+        ...
+
+    def chances(self, prompt: Sequence[Message], begun: Sequence[str]) -> list[float]:
+        """For each text, the log-probability that its first token comes next, in nats."""
+        ...
+
+
+@runtime_checkable
 class Taught(Protocol):
     """An engine whose model was taught to answer from passages."""
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from memapp.errors import UsageError
-from memapp.protocols import Embedder, Engine, MemoryLayer
-from memapp.recall import changed, clues, episodes, explain, facts, features, fuse, names, ranker
+from memapp.protocols import Embedder, Engine, Judge, MemoryLayer
+from memapp.recall import changed, clues, episodes, explain, facts, features, fuse, names, ranker, rerank
 from memapp.recall.features import Evidence
 from memapp.settings import Settings
 from memapp.store import content, extractions
@@ -77,9 +77,14 @@ def search(recall: Recall, question: str, k: int, history: Sequence[Turn] = ()) 
     """The k best passages for a question, follow-ups resolved by `history`. Raises UsageError for an empty question."""
     clock = Clock()
     found = gather(recall, question, k, history, clock)
-    ranked = episodes.placed(_ranked(found, k), found.rankings, found.turns, found.passages)
+    again = recall.settings.rerank != rerank.OFF
+    ranked = _ranked(found, max(k, rerank.DEPTH) if again else k)
+    ranked = episodes.placed(ranked, found.rankings, found.turns, found.passages)
     clock.lap("rank")
     hits = [Hit(rank, one.score, found.passages[one.passage], one.shares) for rank, one in enumerate(ranked, 1)]
+    if again:
+        hits = _reranked(recall, found.question, hits)[:k]
+        clock.lap("rerank")
     hits = changed.newest_first(_explained(recall, found, hits))
     clock.lap("explain")
     return SearchResult(found.question, tuple(hits), clock.total())
@@ -160,6 +165,15 @@ def _ranked(found: Gathered, k: int) -> list[fuse.Fused]:
     ids = found.evidence.passages
     order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))[:k]
     return [fuse.Fused(ids[i], float(scores[i]), tuple(shares.get(ids[i], ()))) for i in order]
+
+
+def _reranked(recall: Recall, question: str, hits: Sequence[Hit]) -> list[Hit]:
+    """The hits as the chat model orders them, with the scores, which descend, of the places that they now have."""
+    judge = recall.engine() if recall.engine else None
+    if not isinstance(judge, Judge):
+        raise UsageError("This model cannot put passages in order.", "Set `rerank` to off.")
+    ordered = rerank.reranked(recall.settings.rerank, question, hits, judge)
+    return [replace(hit, rank=place.rank, score=place.score) for hit, place in zip(ordered, hits, strict=True)]
 
 
 def _explained(recall: Recall, found: Gathered, hits: Sequence[Hit]) -> list[Hit]:

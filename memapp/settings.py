@@ -94,6 +94,10 @@ class Settings:
     """Whether the default model answers as it was taught: in a few words, with the passage that says them."""
     abstain_below: float = 0.2
     """Confidence under which the reader's answer is withheld."""
+    rerank: str = "off"
+    """Whether the chat model puts the twenty best passages in order: off; listwise, by one token over a list of them;
+    likelihood, by how likely each makes the question. For a model of some billions of parameters: the default one
+    finds no more by it and takes seconds."""
     order: str = "score"
     """In which order passages are read one after another: score, the best first; reverse; ends, the best first and the
     second best last; profile, the best where `memapp models profile` found that the model reads best."""

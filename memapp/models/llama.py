@@ -28,7 +28,7 @@ from memapp.models.set_prompt import Apart, Tokens
 from memapp.models.taught import TaughtEngine
 from memapp.models.template import Template
 from memapp.models.worker import Worker
-from memapp.models.writing import Put, Run, forced, write
+from memapp.models.writing import Put, Run, chances, forced, write
 from memapp.protocols import Bias, StatesIdentity, StateStore
 from memapp.types import Finish, Message, Piece, Sampling, SetPrompt, SoftPrompt
 
@@ -286,6 +286,21 @@ class LlamaEngine:
         run = Run(threading.Event(), self._loaded.closing, bias, taught)
         return self._worker.submit(lambda: _forced(self._loaded, prompt, ids, run)).result()
 
+    def chances(self, prompt: Sequence[Message], begun: Sequence[str]) -> list[float]:
+        """For each text, the log-probability that its first token comes next, in nats.
+
+        Raises ContextOverflow when the prompt does not fit the window, UsageError for an empty text.
+        """
+        tokens = set_prompt.plain(self.template(), prompt)
+        firsts = [self.tokens(text)[0][:1] for text in begun]
+        if not all(len(first) for first in firsts):
+            raise UsageError("There is no token to measure.", "Give texts that are not empty.")
+        if len(tokens.ids) >= self.context_tokens:
+            raise ContextOverflow("The prompt exceeds the window.", "Shorten it, or set a larger `context_tokens`.")
+        ids = [int(first[0]) for first in firsts]
+        run = Run(threading.Event(), self._loaded.closing)
+        return self._worker.submit(lambda: _chances(self._loaded, tokens, ids, run)).result()
+
     # As protocols.StateModel
 
     @property
@@ -352,6 +367,13 @@ def _write(loaded: _Loaded, prompt: Tokens, sampling: Sampling, run: Run, put: P
     model, window = _opened(loaded)
     window.adapt(loaded.adapter if run.taught else None)
     write(model, window, prompt, sampling, run, put)
+
+
+def _chances(loaded: _Loaded, prompt: Tokens, ids: list[int], run: Run) -> list[float]:
+    """Runs in the owner thread."""
+    _, window = _opened(loaded)
+    window.adapt(None)
+    return chances(window, prompt, ids, run)
 
 
 def _forced(loaded: _Loaded, prompt: Tokens, ids: list[int], run: Run) -> float:

@@ -114,6 +114,18 @@ def forced(window: Window, prompt: Tokens, ids: list[int], run: Run) -> float:
     return total / len(ids)
 
 
+def chances(window: Window, prompt: Tokens, ids: list[int], run: Run) -> list[float]:
+    """The log-probability of each of these tokens as the one after the prompt."""
+    try:
+        _read(window, prompt, run)
+        logits = window.logits()
+        found = [log_probability(logits, token) for token in ids]
+    finally:
+        window.watch(False)
+    prompt.leave(window)
+    return found
+
+
 def _read(window: Window, prompt: Tokens, run: Run) -> float:
     """Computes what of the prompt is not in the window; a bias is shown the end of it. The ms that it took."""
     rest = prompt.enter(window, run.stopped)
