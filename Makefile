@@ -10,8 +10,10 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/python data/demo.py
 
+# A worker a core, each with one thread: most of the suite's time is spent beside the models.
 test: $(READY)
-	$(BIN)/python -m pytest
+	MEMAPP_THREADS=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	    $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff format --check .

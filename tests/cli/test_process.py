@@ -58,7 +58,7 @@ def test_help_loads_no_memory_and_names_every_command() -> None:
     loaded = done.stderr.split()
     assert not {"memapp.memory", "memapp.store", "rich", "pydantic", "numpy"} & set(loaded)
     commands = "init ingest extract search ask batch chat forget list show log stats graph rebuild verify doctor bench"
-    commands += " complete train export import note notes"
+    commands += " complete train export import note notes summarize"
     listed = [line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line.strip()]
     assert set(commands.split()) | {"models", "plugins"} == set(listed)
 

@@ -45,7 +45,7 @@ def towns(held: bool) -> list[str]:
 @pytest.mark.models
 def test_the_right_passage_against_its_controls(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    arguments = [*sets(tmp_path, towns(held=True)), "--entries", "50", "--json", str(out)]
+    arguments = [*sets(tmp_path, towns(held=True)), "--sample", "3", "--entries", "50", "--json", str(out)]
     assert bench.run("amortized", arguments) == 0
     figures = json.loads(out.read_text())["figures"]
     found = figures["log-probability"]

@@ -42,6 +42,7 @@ def test_times_orders_and_answers(
     monkeypatch.setattr(context_answers, "ANSWER", 6)
     out = tmp_path / "out.json"
     options = ["--set", str(data[0]), "--corpus", str(data[1]), "--json", str(out), "--repeats", "1", "--recoveries"]
+    options += ["--sample", "2"]
     assert bench.run("context", [*options, "--permutations", "2", "--rounding", "1", "--sequential", "1"]) == 0
     figures = json.loads(out.read_text())["figures"]
     assert figures["a set, 2 orders: same answer"] == 1

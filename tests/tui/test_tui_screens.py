@@ -293,7 +293,7 @@ async def test_completion_chooses_by_arrows_and_tab(open_chat: Any, library: Any
     async with open_chat(library) as chat:
         await chat.pilot.press("/")
         await chat.shows("Remember files and folders")
-        await chat.pilot.press("down", "down", "tab")
+        await chat.pilot.press("down", "down", "down", "tab")
         await chat.until(lambda: chat.chat._composer.text == "/forget ")
         chat.chat._composer.put(f"/ingest {tmp_path}/al")
         await chat.shows("alpha/")

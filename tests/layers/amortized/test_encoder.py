@@ -14,6 +14,7 @@ from memapp.layers.amortized.pooling import Weights, read_weights
 from memapp.models import states
 from memapp.models.catalog import bundled_path
 from memapp.models.native import Model, Options
+from memapp.models.tap import FINAL, Tap
 
 OPTIONS = Options(context_tokens=512, extra_buffers=False)
 TEXT = "The keeper of the lighthouse wrote down the wind and the tide every evening."
@@ -53,7 +54,8 @@ def encoder(weights: Weights, tmp_path: Path) -> Iterator[SoftEncoder]:
 def test_pools_what_the_model_makes_of_a_passage(encoder: SoftEncoder, weights: Weights) -> None:
     path = bundled_path()
     assert path is not None
-    with closing(Model(path, OPTIONS)) as model, closing(states.reader(model, OPTIONS)) as context:
+    plain = replace(OPTIONS, context_tokens=512)
+    with closing(Model(path, OPTIONS)) as model, closing(model.context(plain, Tap(FINAL))) as context:
         ids = np.array(model.tokenize(TEXT, special=False), np.int32)
         # The state after a token is that before the next one.
         seen = states.states(context, [*ids.tolist(), 0])[1:]
