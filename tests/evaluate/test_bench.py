@@ -160,3 +160,14 @@ def test_a_trace_is_found_in_any_file(tmp_path: Path) -> None:
     (tmp_path / "deep" / "x.bin").write_bytes(b"\x00" + forget.marker("1")[3:].encode() + b"\x00")
     needles = [forget.marker(id)[3:].encode() for id in ("1", "2")]
     assert forget.found(tmp_path, needles) == {needles[0]}
+
+
+@pytest.mark.models
+def test_reranking_is_measured_with_its_cost(files: tuple[Path, Path]) -> None:
+    out = files[0].with_name("out.json")
+    arguments = ["--set", str(files[0]), "--corpus", str(files[1]), "--sample", "2", "--json", str(out)]
+    assert bench.run("rerank", arguments) == 0
+    figures = json.loads(out.read_text())["figures"]
+    assert set(figures) == {"off", "listwise", "likelihood"}
+    assert figures["off"]["recall@5"] == 1.0
+    assert all(each["seconds"] > 0 for each in figures.values())
