@@ -14,6 +14,8 @@ from memapp.types import Summary
 
 FOUND = 60
 """Passages that a query's summary is made of, at most."""
+FOCUS = 0.5
+"""Passages whose cosine with the query is less than this share of the best one's are not about it."""
 MOST = 3000
 """Passages that a summary of everything looks at: of more, every so manieth, so that all parts of the memory count."""
 
@@ -32,11 +34,14 @@ def summarize(recall: Recall, query: str = "", points: int = 7) -> Summary:
         everything = content.ids(recall.store)
         ids = everything[:: -(-len(everything) // MOST) or 1]
     known, vectors = content.vectors_by_id(recall.store, ids, recall.embedder.identity.dimension)
-    weights = np.ones(len(known), np.float32)
+    weights, asked = np.ones(len(known), np.float32), None
     if query.strip() and len(known):
         (asked,) = recall.embedder.embed([query])
-        # Squared, so that what is far from the question has hardly a say.
-        weights = np.maximum(vectors @ asked, 0) ** 2
+        fits = np.maximum(vectors @ asked, 0)
+        near = fits >= FOCUS * fits.max()
+        # Squared, so that what is far from the query has hardly a say.
+        known, vectors, weights = known[near], vectors[near], fits[near] ** 2
     passages = content.passages_by_id(recall.store, known.tolist())
-    found = gist.points([passages[id] for id in known.tolist()], vectors, weights, points, recall.embedder.embed)
+    read = [passages[id] for id in known.tolist()]
+    found = gist.points(read, vectors, weights, points, recall.embedder.embed, asked)
     return Summary(query, tuple(found), len(known), (time.perf_counter() - began) * 1000)

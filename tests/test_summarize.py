@@ -69,6 +69,28 @@ def test_an_empty_memory_has_no_points_and_no_points_are_refused(tmp_path: Path,
         memory.summarize(points=0)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Who rings the bell of the harbour at night?",
+        "- Fixed: high water was given fifty minutes late.",
+        "THE SKARROW LIGHT A LEAFLET for visitors of the Harbour Board.",
+        "station: 3 date: 2022-09-10 remark: the sonde winch was slow.",
+        "| loaf | rye, wheat and water | five crowns fifty |.",
+        "A heading without an end about the evening ferry",
+        "It rang.",
+        "Layla (3 November 2023, 16:57): Got it.",
+    ],
+)
+def test_what_is_no_sentence_is_no_point(tmp_path: Path, text: str) -> None:
+    settings = Settings(layers=("lexical",), extract=False)
+    with Memory.open(tmp_path / "m.db", settings=settings, embedder=ScriptedEmbedder()) as memory:
+        memory.add(text, id="odd")
+        assert memory.summarize().points == ()
+        memory.add("The evening ferry to the island leaves the pier at nine.", id="plain")
+        assert [point.citation.document for point in memory.summarize().points] == ["plain"]
+
+
 def test_what_was_forgotten_is_not_summed_up(memory: Memory) -> None:
     memory.forget(*(f"mill-{n}" for n in range(len(TIMES))))
     assert sorted(topics(memory.summarize(points=5).points))[0] != "mill"
