@@ -79,6 +79,7 @@ def test_an_empty_memory_has_no_points_and_no_points_are_refused(tmp_path: Path,
         "| loaf | rye, wheat and water | five crowns fifty |.",
         "A heading without an end about the evening ferry",
         "It rang.",
+        "let the bakehouse to a co-operative for two hundred crowns.",
         "Layla (3 November 2023, 16:57): Got it.",
     ],
 )

@@ -102,6 +102,7 @@ def _says_something(text: str) -> bool:
     letters = [letter for letter in text if letter.isalpha()]
     return (
         text.endswith(_ENDS)
+        and not text[0].islower()
         and not _NO_SENTENCE.search(text)
         and len(words(text)) >= _SHORTEST
         and len(text.split()) <= _LONGEST
