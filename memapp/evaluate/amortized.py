@@ -33,7 +33,7 @@ from memapp.settings import shipped
 from memapp.store.bank import Bank, Entry, Form
 from memapp.types import Vectors
 
-_SIDES = (("own", "wrong"), ("among", "others"), ("BM25 + bank", "BM25"))
+_SIDES = (("own", "wrong"), ("among", "others"), ("BM25 + bank", "BM25"), ("BM25 + bank", "BM25 + wrong"))
 """What is compared with what: the right passage's soft tokens with a control that differs in them alone."""
 
 
@@ -151,6 +151,7 @@ def _chosen(
         "others": without[: arguments.k][::-1],
         "text": text,
         "bank": bank[: arguments.k][::-1],
+        "stray": chance.sample(pool, min(arguments.k, len(pool))),
     }
 
 
@@ -179,6 +180,7 @@ def _prompts(
         yield name, prompt(soft(chosen[name]), question.text)
     yield "BM25", prompt(read(chosen["text"]), question.text)
     yield "BM25 + bank", prompt([*soft(chosen["bank"]), *read(chosen["text"])], question.text)
+    yield "BM25 + wrong", prompt([*soft(chosen["stray"]), *read(chosen["text"])], question.text)
 
 
 def _timed(arguments: argparse.Namespace, entry: int) -> tuple[str, ...]:
@@ -212,23 +214,24 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
+def _cells(compared: Sequence[str], gains: Sequence[metrics.Interval], whole: float) -> tuple[Cell, ...]:
+    if not compared:
+        return "", "", ""
+    (gain,) = gains
+    return compared[0], f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]", f"{gain.mean / whole:.1%}"
+
+
 def _report(
     arguments: argparse.Namespace, values: dict[str, list[float]], found: float, notes: tuple[str, ...]
 ) -> Report:
     mean = {name: statistics.fmean(each) for name, each in values.items()}
     whole = mean["reading"] - mean["nothing"]
-    control = dict(_SIDES)
     rows: list[tuple[Cell, ...]] = []
     for name, each in values.items():
-        row: list[Cell] = [name, mean[name], "", "", ""]
-        if name in control:
-            gain = metrics.interval([one - other for one, other in zip(each, values[control[name]], strict=True)])
-            row[2:] = [
-                control[name],
-                f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]",
-                f"{gain.mean / whole:.1%}",
-            ]
-        rows.append(tuple(row))
+        compared = [other for one, other in _SIDES if one == name]
+        gains = [metrics.interval(each, values[other]) for other in compared]
+        rows.append((name, mean[name], *_cells(compared[:1], gains[:1], whole)))
+        rows += [("", "", *_cells([other], [gain], whole)) for other, gain in zip(compared[1:], gains[1:], strict=True)]
     columns = ("read before the question", "log-probability", "control", "gain [95 %]", "of reading's gain")
     return Report(
         f"soft tokens of passages: {arguments.set.stem}, {arguments.soft_tokens} a passage"
@@ -241,7 +244,8 @@ def _report(
             "a token, teacher-forced. own, wrong: soft tokens of the passage that answers, of another one. among, "
             f"others: of the {arguments.k} that are most like the question, of {arguments.others} passages with and "
             f"without the right one, which is among the {arguments.k} in {found:.0%}. BM25: its best passage as text; "
-            f"+ bank: with the {arguments.k} next by similarity, of all, as soft tokens before it.",
+            f"+ bank: with the {arguments.k} next by similarity, of all, as soft tokens before it; "
+            f"+ wrong: with those of {arguments.k} passages drawn by chance.",
             *notes,
         ),
     )
