@@ -159,11 +159,11 @@ def prompted(
         if isinstance(engine, SetEngine) and not (note := engine.reads_apart()):
             spread = settings.reading == APART
             made = prompt.build_set(question, hits, turns, room, engine.count_set, form, spread)
-            return _told_of(made, len(history) - len(turns)), ""
+            return _with_turns_left_out(made, len(history) - len(turns)), ""
         note = f"passages are read one after another: {note or 'this engine cannot read them apart'}"
     arrange = functools.partial(order.arranged, order=settings.order, curve=_curve(engine, settings))
     made = prompt.build(question, hits, turns, room, engine.count, form, arrange)
-    return _told_of(made, len(history) - len(turns)), note
+    return _with_turns_left_out(made, len(history) - len(turns)), note
 
 
 def _curve(engine: Engine, settings: Settings) -> tuple[float, ...]:
@@ -175,7 +175,7 @@ def _curve(engine: Engine, settings: Settings) -> tuple[float, ...]:
     return profiles.curve(engine.identity)
 
 
-def _told_of(made: prompt.Prompt, turns: int) -> prompt.Prompt:
+def _with_turns_left_out(made: prompt.Prompt, turns: int) -> prompt.Prompt:
     """The prompt, with the turns that exceeded `history_tokens` told of."""
     return replace(made, budget=replace(made.budget, turns_left_out=made.budget.turns_left_out + turns))
 

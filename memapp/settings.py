@@ -96,8 +96,8 @@ class Settings:
     """Confidence under which the reader's answer is withheld."""
     rerank: str = "off"
     """Whether the chat model puts the twenty best passages in order: off; listwise, by one token over a list of them;
-    likelihood, by how likely each makes the question. For a model of some billions of parameters: the default one
-    finds no more by it and takes seconds."""
+    likelihood, by how likely each makes the question. For a model of some billions of parameters: it takes a reading
+    of all of them, and `memapp bench rerank` tells what that is worth."""
     order: str = "score"
     """In which order passages are read one after another: score, the best first; reverse; ends, the best first and the
     second best last; profile, the best where `memapp models profile` found that the model reads best."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from memapp.errors import ModelError, UsageError
-from memapp.layers.amortized.encoder import SoftEncoder, open_encoder, trained
+from memapp.layers.amortized.encoder import SoftEncoder, open_encoder
 from memapp.memory import Memory
 from memapp.models.catalog import Catalog
 from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine
@@ -190,4 +190,3 @@ def test_damaged_bank_files_go_when_something_is_forgotten(tmp_path: Path) -> No
         assert bank.of_living(place, lambda: pytest.fail("asked")) == set()
         memory.forget("mill")
         assert not list(place.glob("bank-*"))
-        assert not trained("0" * 64).exists()

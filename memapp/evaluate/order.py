@@ -13,10 +13,10 @@ from memapp import ask
 from memapp.answer import order, prompt, reading
 from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
-from memapp.evaluate.data import Collection, Question, load
+from memapp.evaluate.data import Question, load
 from memapp.evaluate.qa import sampled
 from memapp.evaluate.report import Cell, Report
-from memapp.evaluate.split import held_out
+from memapp.evaluate.split import asking_held_out
 from memapp.memory import Memory
 from memapp.models import open_engine
 from memapp.models.llama import LlamaEngine
@@ -44,9 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Report:
     """Measures. Raises UsageError and ReadError leaves for a bad data set."""
     (whole,) = load(arguments.set, arguments.corpus)
-    titles = {record.id: record.title for record in whole.records}
-    kept = tuple(one for one in whole.questions if any(held_out(titles[id]) for id in one.gold))
-    (collection,) = sampled((_asking(whole, kept),), arguments.sample + arguments.profiled)
+    (collection,) = sampled((asking_held_out(whole),), arguments.sample + arguments.profiled)
     sizes = [int(size) for size in arguments.sizes.split(",")]
     settings = workspace.settings()
     engine, values = open_engine(settings), Values()
@@ -62,10 +60,6 @@ def run(arguments: argparse.Namespace) -> Report:
             if number % 5 == 0:
                 workspace.note(f"{number} of {len(questions)} questions.")
     return _report(arguments.set.stem, values, curve, len(profiled), len(questions))
-
-
-def _asking(collection: Collection, questions: Sequence[Question]) -> Collection:
-    return Collection(collection.name, collection.records, tuple(questions))
 
 
 def _split(questions: Sequence[Question], profiled: int) -> tuple[Sequence[Question], Sequence[Question]]:

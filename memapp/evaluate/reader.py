@@ -13,10 +13,10 @@ from memapp import ask
 from memapp.answer import cite, confidence, prompt, reading
 from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
-from memapp.evaluate.data import Collection, Question, load
+from memapp.evaluate.data import Question, load
 from memapp.evaluate.qa import sampled
 from memapp.evaluate.report import Cell, Report
-from memapp.evaluate.split import held_out
+from memapp.evaluate.split import asking_held_out
 from memapp.memory import Memory
 from memapp.protocols import Engine
 from memapp.types import Hit, Piece, Sampling
@@ -57,9 +57,7 @@ def run(arguments: argparse.Namespace) -> Report:
     from memapp.models import open_engine
 
     (collection,) = load(arguments.set, arguments.corpus)
-    titles = {record.id: record.title for record in collection.records}
-    kept = tuple(one for one in collection.questions if any(held_out(titles[id]) for id in one.gold))
-    (collection,) = sampled((Collection(collection.name, collection.records, kept),), arguments.sample)
+    (collection,) = sampled((asking_held_out(collection),), arguments.sample)
     settings, found = workspace.settings(), Found()
     engine = open_engine(settings)
     engine.prepare()

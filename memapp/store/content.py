@@ -84,12 +84,17 @@ def stretches(store: Store, ranges: Iterable[tuple[int, int]], dimension: int) -
     return np.array(ids, dtype=np.int64), unpack(blobs, dimension)
 
 
+def living(connection: sa.Connection, number: int, passage: int | None = None) -> set[int]:
+    """The passages of a namespace, or the one if it lives."""
+    query = sa.select(passages.c.id).join(documents, documents.c.id == passages.c.document)
+    query = query.where(documents.c.namespace + 0 == number)
+    return set(connection.execute(query if passage is None else query.where(passages.c.id == passage)).scalars())
+
+
 def ids(store: Store) -> list[int]:
     """Every passage, in the order in which they came."""
-    query = sa.select(passages.c.id).join(documents, documents.c.id == passages.c.document)
-    query = query.where(documents.c.namespace + 0 == store.number()).order_by(passages.c.id)
     with store.database.reading() as connection:
-        return list(connection.execute(query).scalars())
+        return sorted(living(connection, store.number()))
 
 
 def vectors_by_id(store: Store, ids: Sequence[int], dimension: int) -> tuple[NDArray[np.int64], Vectors]:

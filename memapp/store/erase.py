@@ -43,7 +43,7 @@ def scrub(database: Database, seconds: float) -> bool:
         debts = debt.owed(connection)
         whole = [number for number in debts if states.network_to_keep(connection, number)]
         alive = [kv.of_living(connection, kv.folder(database.derived, number), number) for number in debts]
-        living = functools.partial(kv.living, connection)
+        living = functools.partial(content.living, connection)
         alive += [bank.of_living(database.derived(number), functools.partial(living, number)) for number in debts]
     networks = [database.derived(number) / states.NETWORK for number in whole]
     kept = {*networks, *(path.with_suffix(".json") for path in networks)}.union(*alive)

@@ -20,8 +20,8 @@ import sqlalchemy as sa
 
 from memapp.errors import StoreError
 from memapp.protocols import StateKey
+from memapp.store import content
 from memapp.store.log import Store
-from memapp.store.schema import documents, passages
 from memapp.types import Check
 
 FOLDER = "kv"
@@ -120,7 +120,7 @@ class PassageStates:
     def _lives(self, passage: int) -> bool:
         try:
             with self._store.database.reading() as connection:
-                return bool(living(connection, self._store.number(), passage))
+                return bool(content.living(connection, self._store.number(), passage))
         except StoreError:
             return False  # a store that was closed or is busy: the state is made again another time
 
@@ -134,17 +134,10 @@ def folder(derived: Callable[[int], Path], number: int) -> Path:
     return derived(number) / FOLDER
 
 
-def living(connection: sa.Connection, number: int, passage: int | None = None) -> set[int]:
-    """The passages of a namespace, or the one if it lives."""
-    query = sa.select(passages.c.id).join(documents, documents.c.id == passages.c.document)
-    query = query.where(documents.c.namespace + 0 == number)
-    return set(connection.execute(query if passage is None else query.where(passages.c.id == passage)).scalars())
-
-
 def of_living(connection: sa.Connection, place: Path, number: int) -> set[Path]:
     """The files in the folder `place` whose passages live."""
     found = list(_files(place))
-    alive = living(connection, number) if found else set()
+    alive = content.living(connection, number) if found else set()
     return {path for path in found if _passage(path) in alive}
 
 
