@@ -46,7 +46,7 @@ class Opened:
         self._extractor = extractor
         self._layers: dict[str, MemoryLayer] = {}
         self._states: PassageStates | None = None
-        self._encoders: list[SoftEncoder] = []
+        self._encoder: SoftEncoder | None = None
         self._lock = threading.RLock()
 
     def close(self) -> None:
@@ -55,8 +55,8 @@ class Opened:
             for layer in self._layers.values():
                 layer.save()
             self._layers.clear()
-            for encoder in self._encoders:
-                encoder.close()
+            if self._encoder is not None:
+                self._encoder.close()
             if self._engine is not None:
                 self._engine.close()
             self._store.close()
@@ -154,9 +154,8 @@ class Opened:
         from memapp.layers.amortized.encoder import open_encoder
         from memapp.layers.amortized.layer import AmortizedLayer
 
-        encoder, form = open_encoder(self.settings)
-        self._encoders.append(encoder)
-        return AmortizedLayer(self._store, self.embedder.identity, encoder.encode, form)
+        self._encoder, form = open_encoder(self.settings)
+        return AmortizedLayer(self._store, self.embedder.identity, self._encoder.encode, form)
 
     def amortized(self) -> AmortizedLayer:
         """The bank of soft tokens as it is now, whether answers use it or not. Raises ModelError for a model that no
@@ -204,7 +203,13 @@ class Opened:
 
     def _beside(self) -> asking.Beside:
         """What takes part in one answer beside the passages that are found for it."""
-        remind = self.amortized().aggregate if self.settings.bank > 0 else None
+        remind = None
+        if self.settings.bank > 0:
+            remind = self.amortized().aggregate
+            assert self._encoder is not None
+            reader, used = self._encoder.reader, self.engine.identity
+            if reader != used:
+                raise ModelError(f"The soft tokens are for {reader}, not for {used}.", "Set `bank` to 0.")
         return asking.Beside(self._bias(), self._passage_states(), remind)
 
     # States of passages

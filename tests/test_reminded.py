@@ -176,6 +176,13 @@ def test_a_model_without_an_encoder_and_a_number_that_was_not_trained_are_refuse
         open_encoder(Settings(model="other"), catalog)
 
 
+def test_soft_tokens_of_one_model_are_not_read_by_another(tmp_path: Path) -> None:
+    engine = ScriptedEngine(["An answer."])
+    memory = Memory.open(tmp_path / "m.db", settings=ON, embedder=ScriptedEmbedder(), engine=engine)
+    with memory, pytest.raises(ModelError, match="not for scripted"):
+        memory.ask(ASKED)
+
+
 def test_damaged_bank_files_go_when_something_is_forgotten(tmp_path: Path) -> None:
     with Memory.open(
         tmp_path / "m.db",

@@ -36,8 +36,10 @@ Locate = Callable[[], tuple[Path, Options]]
 class SoftEncoder:
     """Encodes passages. Opened by its first use; safe from several threads, one at a time."""
 
-    def __init__(self, locate: Locate, weights: Weights, folder: Path) -> None:
-        """`folder` keeps the adapter in the form that llama.cpp reads."""
+    def __init__(self, locate: Locate, weights: Weights, folder: Path, reader: str = "") -> None:
+        """`folder` keeps the adapter in the form that llama.cpp reads; `reader` is the identity of the model that the
+        soft tokens are for."""
+        self.reader = reader
         self._locate, self._weights, self._folder = locate, weights, folder
         self._lock = threading.Lock()
         self._opened: tuple[Model, Context] | None = None
@@ -118,7 +120,7 @@ def open_encoder(settings: Settings, catalog: Catalog | None = None) -> tuple[So
     locate = functools.partial(placed, model, options, settings.gpu_layers, catalog.prepared_directory)
     identity = f"{model.sha256[:16]} {weights.sha256[:16]}"
     form = Form(identity, settings.soft_tokens, int(weights.arrays["change"].shape[1]))
-    return SoftEncoder(locate, weights, catalog.prepared_directory), form
+    return SoftEncoder(locate, weights, catalog.prepared_directory, model.identity), form
 
 
 def trained(model: str) -> Path:
