@@ -9,21 +9,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from memapp.answer import prompt, reading
-from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
+from memapp.evaluate.answering import Answering, among_others
 from memapp.evaluate.data import Question
 from memapp.evaluate.report import Cell
 from memapp.memory import Memory
 from memapp.models.llama import LlamaEngine
-from memapp.models.set_prompt import Apart, Plain, Tokens
+from memapp.models.set_prompt import Apart, Tokens
 from memapp.protocols import StateKey
-from memapp.types import Hit, Message, Piece, Sampling, SetPrompt
+from memapp.types import Hit
 
 ANSWER = 24
 """Tokens of an answer that is compared."""
 _K = 5
-_FOUND = 20
 Rows = list[tuple[Cell, ...]]
 Values = dict[str, dict[str, list[float]]]
 
@@ -54,60 +52,9 @@ class _Orders:
     """Largest change of the gold answer's log-probability."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The model as it is asked: plainly, or as it was taught to read."""
-
-    engine: LlamaEngine
-    taught: bool
-
-    @property
-    def form(self) -> prompt.Form:
-        return reading.Form() if self.taught else prompt.Plain()
-
-    def sequential(self, question: str, hits: Sequence[Hit]) -> Plain:
-        """The prompt with these hits one after another."""
-        made = prompt.build(question, hits, (), self.room, self.engine.count, self.form)
-        return Plain(self.engine.tokens_of(made.messages))
-
-    def unnumbered(self, question: str, hits: Sequence[Hit]) -> Plain:
-        """The text of a set, one passage after another."""
-        made = prompt.build_set(question, hits, (), self.room, self.engine.count_set, self.form)
-        begun = (Message("assistant", made.apart.begun),) if made.apart and made.apart.begun else ()
-        return Plain(self.engine.tokens_of((*made.messages, *begun)))
-
-    def apart(self, question: str, hits: Sequence[Hit], states: _Near, again: str = "") -> Apart:
-        """The prompt with these hits apart, and what is said again after them."""
-        return self.engine.tokens_apart(self.set_of(question, hits, again), states, self.taught)
-
-    def set_of(self, question: str, hits: Sequence[Hit], again: str = "") -> SetPrompt:
-        made = prompt.build_set(question, hits, (), self.room, self.engine.count_set, self.form).apart
-        assert made is not None
-        return replace(made, closing=again + made.closing)
-
-    @property
-    def room(self) -> int:
-        return self.engine.context_tokens - 2 * ANSWER
-
-    def forced(self, made: Tokens, question: Question) -> float:
-        """The log-probability of the first gold answer."""
-        answer = question.answers[0]
-        return self.engine.forced(made, f" {answer}" if self.taught else answer, taught=self.taught)
-
-    def said(self, made: Tokens) -> str:
-        """The greedy answer."""
-        sampling = Sampling(ANSWER, stop=("\n",) if self.taught else ("\n\n",))
-        pieces = self.engine.written(made, sampling, taught=self.taught)
-        return "".join(piece.text for piece in pieces if isinstance(piece, Piece))
-
-    def scored(self, text: str, question: Question) -> float:
-        """F1 of a greedy answer."""
-        return metrics.f1(reading.written(text).text if self.taught else text, question.answers)
-
-
 def measure(engine: LlamaEngine, memory: Memory, questions: Sequence[Question], arguments: argparse.Namespace) -> Rows:
     """Rows of the table. Raises UsageError when search finds too little."""
-    asked = _Asked(engine, engine.taught is not None and not arguments.plain)
+    asked = Answering(engine, engine.taught is not None and not arguments.plain, ANSWER)
     values: Values = {}
     orders = {"ordered": _Orders(), "as given": _Orders(), "one after another": _Orders()}
     chance = random.Random(0)
@@ -129,23 +76,14 @@ def measure(engine: LlamaEngine, memory: Memory, questions: Sequence[Question], 
 
 def _hits(memory: Memory, question: Question) -> list[Hit]:
     """The gold passage, and the best others, in order of rank."""
-    found = memory.recall(question.text, _FOUND)
-    gold = next((hit for hit in found if hit.passage.document in question.gold), None)
-    others = [hit for hit in found if hit.passage.document not in question.gold]
-    if gold is None and found:
-        passage = memory.passages(next(iter(question.gold)))[0]
-        gold = replace(found[-1], passage=passage)
-    if gold is None or len(others) < _K - 1:
-        raise UsageError("The corpus is too small.", f"It takes {_K} passages a question.")
-    chosen = sorted([gold, *others[: _K - 1]], key=lambda hit: hit.rank)
-    return [replace(hit, rank=rank) for rank, hit in enumerate(chosen, 1)]
+    return [replace(hit, rank=rank) for rank, hit in enumerate(among_others(memory, question, _K), 1)]
 
 
 # Ways of reading
 
 
 def _ways(
-    asked: _Asked, question: str, states: _Near, recoveries: bool
+    asked: Answering, question: str, states: _Near, recoveries: bool
 ) -> dict[str, Callable[[Sequence[Hit]], Tokens]]:
     def apart(hits: Sequence[Hit], *, ordered: bool = True, spread: bool = False, again: str = "") -> Apart:
         return replace(asked.apart(question, hits, states, again), ordered=ordered, spread=spread)
@@ -176,7 +114,7 @@ def _ways(
 
 
 def _turned(
-    asked: _Asked, question: Question, shuffled: Sequence[Sequence[Hit]], states: _Near, name: str, into: _Orders
+    asked: Answering, question: Question, shuffled: Sequence[Sequence[Hit]], states: _Near, name: str, into: _Orders
 ) -> None:
     """The first of `shuffled` is what the others are compared with."""
 

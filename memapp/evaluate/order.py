@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from memapp import ask
-from memapp.answer import order, prompt, reading
+from memapp.answer import order
 from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
+from memapp.evaluate.answering import Answering, among_others
 from memapp.evaluate.data import Question, load
 from memapp.evaluate.qa import sampled
 from memapp.evaluate.report import Cell, Report
@@ -20,12 +21,11 @@ from memapp.evaluate.split import asking_held_out
 from memapp.memory import Memory
 from memapp.models import open_engine
 from memapp.models.llama import LlamaEngine
-from memapp.models.set_prompt import Plain, Tokens
-from memapp.profile import at_each_place, measuring
-from memapp.types import Hit, Piece, Sampling
+from memapp.models.set_prompt import Tokens
+from memapp.profile import PLACES, at_each_place, measuring
+from memapp.types import Hit
 
 _SHORT = 32
-_FOUND = 40
 _TWICE, _SET = "read twice", "a set"
 
 Values = dict[tuple[int, str], dict[str, list[float]]]
@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", type=Path, required=True, help="questions: NAME.json")
     parser.add_argument("--corpus", type=Path, required=True, help="NAME_corpus.json")
     parser.add_argument("--sample", type=int, default=40, help="questions drawn, always the same (40)")
-    parser.add_argument("--sizes", default="3,5,10,20", help="numbers of passages (3,5,10,20)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[3, 5, 10, 20], help="numbers of passages (3 5 10 20)")
     parser.add_argument("--profiled", type=int, default=20, help="other questions for the profile, of 5 places (20)")
 
 
@@ -45,18 +45,19 @@ def run(arguments: argparse.Namespace) -> Report:
     """Measures. Raises UsageError and ReadError leaves for a bad data set."""
     (whole,) = load(arguments.set, arguments.corpus)
     (collection,) = sampled((asking_held_out(whole),), arguments.sample + arguments.profiled)
-    sizes = [int(size) for size in arguments.sizes.split(",")]
     settings = workspace.settings()
     engine, values = open_engine(settings), Values()
+    asked = Answering(engine, ask.reader_of(engine, settings) is not None, _SHORT)
     questions, profiled = _split(collection.questions, arguments.profiled)
     with engine, workspace.remembered([collection], workspace.new_embedder(settings), engine) as [(_, memory)]:
         curve = _profile(memory, engine, profiled)
         for number, question in enumerate(questions, 1):
-            gold, others = _found(memory, question, max(sizes))
-            for size in sizes:
-                hits = sorted([gold, *others[: size - 1]], key=lambda hit: hit.rank)
-                for name, made in _ways(engine, question.text, hits, curve).items():
-                    _score(values.setdefault((size, name), {}), engine, made, question)
+            for size in arguments.sizes:
+                hits = among_others(memory, question, size)
+                for name, made in _ways(asked, question.text, hits, curve).items():
+                    into = values.setdefault((size, name), {"log-probability": [], "F1": []})
+                    into["log-probability"].append(asked.forced(made(), question))
+                    into["F1"].append(asked.scored(asked.said(made()), question))
             if number % 5 == 0:
                 workspace.note(f"{number} of {len(questions)} questions.")
     return _report(arguments.set.stem, values, curve, len(profiled), len(questions))
@@ -74,59 +75,24 @@ def _profile(memory: Memory, engine: LlamaEngine, questions: Sequence[Question])
     workspace.note("Measuring the places of the prompt.")
     rows = []
     for question in questions:
-        gold, others = _found(memory, question, 5)
+        hits = among_others(memory, question, PLACES)
+        gold = next(hit for hit in hits if hit.passage.document in question.gold)
+        others = [hit for hit in hits if hit is not gold]
         measure = measuring(engine, memory.settings, question.text, question.answers[0])
-        rows.append(at_each_place(gold, others[:4], measure))
+        rows.append(at_each_place(gold, others, measure))
     return tuple(np.mean(rows, axis=0).tolist())
 
 
-def _found(memory: Memory, question: Question, size: int) -> tuple[Hit, list[Hit]]:
-    """The gold passage, at its own rank or the last one's, and the best others."""
-    hits = memory.recall(question.text, _FOUND)
-    gold = next((hit for hit in hits if hit.passage.document in question.gold), None)
-    others = [hit for hit in hits if hit.passage.document not in question.gold][: size - 1]
-    if gold is None and others:
-        gold = replace(others[-1], passage=memory.passages(next(iter(question.gold)))[0])
-    if gold is None or len(others) < size - 1:
-        raise UsageError("The corpus is too small.", f"It takes {size} passages a question.")
-    return gold, others
-
-
 def _ways(
-    engine: LlamaEngine, question: str, hits: Sequence[Hit], curve: Sequence[float]
+    asked: Answering, question: str, hits: Sequence[Hit], curve: Sequence[float]
 ) -> dict[str, Callable[[], Tokens]]:
-    settings = workspace.settings()
-    form = ask.form_of(ask.reader_of(engine, settings))
-    taught = ask.reader_of(engine, settings) is not None
-
-    def plain(some: Sequence[Hit]) -> Tokens:
-        room = engine.context_tokens - 2 * _SHORT
-        return Plain(engine.tokens_of(prompt.build(question, some, (), room, engine.count, form).messages))
-
-    def a_set() -> Tokens:
-        made = prompt.build_set(question, hits, (), engine.context_tokens - 2 * _SHORT, engine.count_set, form)
-        assert made.apart is not None
-        return engine.tokens_apart(made.apart, taught=taught)
-
     orders = [one for one in order.ORDERS if one != order.PROFILE or curve]
     ways: dict[str, Callable[[], Tokens]] = {
-        one: lambda one=one: plain(order.arranged(hits, one, curve))  # type: ignore[misc]
-        for one in orders
+        one: functools.partial(asked.sequential, question, order.arranged(hits, one, curve)) for one in orders
     }
-    return {**ways, _SET: a_set, _TWICE: lambda: plain([*hits, *hits])}
-
-
-def _score(into: dict[str, list[float]], engine: LlamaEngine, make: Callable[[], Tokens], question: Question) -> None:
-    taught = ask.reader_of(engine, workspace.settings()) is not None
-    answer = question.answers[0]
-    forced = engine.forced(make(), f" {answer}" if taught else answer, taught=taught)
-    sampling = Sampling(_SHORT, stop=("\n",) if taught else ("\n\n",))
-    pieces = engine.written(make(), sampling, taught=taught)
-    said = "".join(piece.text for piece in pieces if isinstance(piece, Piece))
-    told = reading.written(said) if taught else None
-    text = said if told is None else "" if told.number == 0 else told.text
-    into.setdefault("log-probability", []).append(forced)
-    into.setdefault("F1", []).append(metrics.f1(text, question.answers))
+    ways[_SET] = lambda: asked.apart(question, hits)
+    ways[_TWICE] = lambda: asked.sequential(question, [*hits, *hits])
+    return ways
 
 
 def _report(name: str, values: Values, curve: Sequence[float], profiled: int, questions: int) -> Report:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from memapp.answer.cite import sentences
-from memapp.errors import UsageError
 from memapp.evaluate import workspace
 from memapp.evaluate.data import Collection, load
 from memapp.evaluate.report import Cell, Report
@@ -26,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this bench."""
     parser.add_argument("--set", type=Path, required=True, help="questions: NAME.json")
     parser.add_argument("--corpus", type=Path, required=True, help="NAME_corpus.json")
-    parser.add_argument("--points", default="5,10,20", help="numbers of key points (5,10,20)")
+    parser.add_argument("--points", type=int, nargs="+", default=[5, 10, 20], help="numbers of key points (5 10 20)")
     parser.add_argument("--limit", type=int, help="only the first records of the corpus")
 
 
@@ -34,13 +33,12 @@ def run(arguments: argparse.Namespace) -> Report:
     """Measures. Raises UsageError and ReadError leaves for a bad data set."""
     (whole,) = load(arguments.set, arguments.corpus)
     records = whole.records[: arguments.limit]
-    counts = _numbers(arguments.points)
     embedder = workspace.new_embedder(workspace.settings())
     rows: list[tuple[Cell, ...]] = []
     figures: dict[str, object] = {}
     with workspace.remembered([Collection(whole.name, records, ())], embedder) as [(_, memory)]:
         passages, vectors = _everything(memory)
-        for count in counts:
+        for count in arguments.points:
             began = time.perf_counter()
             summary = memory.summarize(points=count)
             seconds = time.perf_counter() - began
@@ -56,13 +54,6 @@ def run(arguments: argparse.Namespace) -> Report:
     )
     columns = ("points wanted", "points", "covered", "covered by chance", "time")
     return Report(f"summary: {arguments.set.stem}", columns, tuple(rows), figures, notes)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"'{text}' is no list of numbers.", "Write them as 5,10,20.") from error
 
 
 def _everything(memory: Memory) -> tuple[Sequence[Passage], Vectors]:

@@ -57,12 +57,10 @@ def test_recall_of_every_layer_and_the_fusion(files: tuple[Path, Path], capsys: 
 @pytest.mark.models
 def test_key_points_stand_for_more_than_sentences_drawn_by_chance(files: tuple[Path, Path]) -> None:
     out = files[0].with_name("out.json")
-    options = ["--set", str(files[0]), "--corpus", str(files[1]), "--points", "1,4", "--json", str(out)]
+    options = ["--set", str(files[0]), "--corpus", str(files[1]), "--points", "1", "4", "--json", str(out)]
     assert bench.run("summary", options) == 0
     figures = json.loads(out.read_text())["figures"]
     assert figures["1"]["by chance"] < figures["1"]["covered"] < figures["4"]["covered"] <= 1
-    with pytest.raises(MemappError, match="list of numbers"):
-        bench.run("summary", [*options[:4], "--points", "many"])
 
 
 @pytest.mark.models
