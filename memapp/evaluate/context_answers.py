@@ -95,6 +95,7 @@ def _ways(
         "one after another": lambda hits: asked.sequential(question, hits),
         "a set": apart,
         "apart, at places of their own, best last": lambda hits: apart(hits[::-1], spread=True),
+        "apart, best last, the best again after it": lambda hits: apart(hits[::-1], spread=True, again=text(hits[:1])),
     }
     if recoveries:
         told = "Answer in one short sentence, using only the passages above.\n\n"
@@ -103,9 +104,6 @@ def _ways(
             "a set, the instruction again after it": lambda hits: apart(hits, again=told),
             "a set, the best passage again after it": lambda hits: apart(hits, again=text(hits[:1])),
             "apart, at places of their own, best first": lambda hits: apart(hits, spread=True),
-            "apart, best last, the best again after it": lambda hits: apart(
-                hits[::-1], spread=True, again=text(hits[:1])
-            ),
         }
     return ways
 
