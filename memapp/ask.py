@@ -8,14 +8,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memapp.answer import cite, confidence, order, prompt, quote, reading
+from memapp.answer import cite, confidence, order, prompt, quote, reading, speakers
 from memapp.errors import UsageError
+from memapp.layers.episodic import question as naming
 from memapp.protocols import Engine, SetEngine, SoftEngine, StateStore, Taught
-from memapp.search import Clock, Recall, search
+from memapp.search import TURNS, Clock, Recall, search
 from memapp.settings import Settings
 from memapp.store import content
 from memapp.types import (
     Answer,
+    Citation,
     Completion,
     Done,
     Event,
@@ -25,6 +27,7 @@ from memapp.types import (
     Message,
     Passage,
     Piece,
+    Query,
     Recalled,
     Sampling,
     SearchResult,
@@ -47,6 +50,8 @@ OPENING = "Passages:\n\n"
 """Comes before soft tokens, as when they were learned."""
 _AROUND = 16
 """Tokens that it may take."""
+_TURNS = 20
+"""Turns that are looked at for what another speaker says."""
 
 Remind = Callable[[Vectors, int, Collection[int]], Sequence[tuple[int, Vectors]]]
 """A question's vector, a number and the passages that are read otherwise, to that many others as soft tokens."""
@@ -314,8 +319,27 @@ def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Promp
     if draft.stopped:
         return answer
     if told.number == 0 or not cited.citations or sure < recall.settings.abstain_below:
-        return replace(answer, text=confidence.NOTHING, citations=(), abstained=True)
-    return answer
+        return _withheld(answer)
+    name = speakers.asked_about(found.question, found.hits)
+    other = _another(recall, found, cited.citations[0], name) if name else ""
+    return _withheld(answer, confidence.OF_ANOTHER.format(name, other)) if other else answer
+
+
+def _withheld(answer: Answer, told: str = confidence.NOTHING) -> Answer:
+    return replace(answer, text=told, citations=(), abstained=True)
+
+
+def _another(recall: Recall, found: SearchResult, cited: Citation, name: str) -> str:
+    """Who else a cited turn tells of, or whose words come far nearer than it; empty when it is the one of this name."""
+    passage = next((hit.passage for hit in found.hits if hit.passage.id == cited.passage), None)
+    layer = recall.layers.get(TURNS)
+    if passage is None or passage.said is None or layer is None:
+        return ""
+    if other := speakers.of_another(name, cited, passage):
+        return other
+    text = naming.nameless(found.question, [name])
+    scores = layer.recall(Query(text, recall.embedder.embed([text])[0]), _TURNS)
+    return speakers.closer(name, passage.id, scores, content.passages_by_id(recall.store, [s.passage for s in scores]))
 
 
 def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:
@@ -329,7 +353,7 @@ def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Pro
     if draft.stopped:
         return answer
     if quoted is None or quoted.fit < confidence.ABSTAIN_BELOW:
-        return replace(answer, text=confidence.NOTHING, citations=(), abstained=True)
+        return _withheld(answer)
     if confidence.stands(cited, quoted.citation, recall.settings.trust_model):
         sure = confidence.of_text(quoted.fit, cited.support, draft.logprob, draft.tokens)
         return replace(answer, confidence=sure)

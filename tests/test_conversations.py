@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from memapp import Memory
 from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine
 from memapp.records import hit_record
@@ -56,3 +58,28 @@ def test_turns_survive_export_and_import(tmp_path: Path) -> None:
             passages = [passage for info in one.documents() for passage in one.passages(info.id)]
             assert [passage.said.speaker for passage in passages if passage.said] == ["Ann", "Bo", "Ann"]
             assert all(check.ok for check in one.verify())
+
+
+@pytest.mark.models
+def test_what_one_speaker_told_of_herself_is_not_answered_of_another(tmp_path: Path) -> None:
+    turns = [
+        {"speaker": "Jon", "time": "2023-05-27T19:18", "session": "a", "text": "Hey Gina! How have you been?"},
+        {
+            "speaker": "Gina",
+            "time": "2023-05-27T19:19",
+            "session": "a",
+            "text": "I started my internship in Lisbon yesterday, in the fashion department of Brava.",
+        },
+        {"speaker": "Jon", "time": "2023-05-27T19:20", "session": "a", "text": "I am happy for you!"},
+    ]
+    (tmp_path / "talk.json").write_text(json.dumps(turns))
+    with Memory.open(tmp_path / "m.db", embedder=ScriptedEmbedder(), settings=Settings(extract=False)) as memory:
+        memory.ingest([tmp_path / "talk.json"])
+        hers, his = (memory.ask(f"Where did {name} start the internship?", 3) for name in ("Gina", "Jon"))
+        when = memory.ask("When did Gina start the internship?", 3)
+    assert "Lisbon" in hers.text
+    assert not hers.abstained
+    assert his.abstained
+    assert his.text == "Memory does not hold that of Jon. What comes nearest was said by Gina."
+    assert "26 May 2023" in when.text
+    assert "internship" in when.citations[0].text

@@ -98,11 +98,17 @@ def locate(answer: str, question: str, hits: Sequence[Hit], named: Hit | None) -
     asked = set(words(question))
     for among in ([named] if named else [], hits):
         spans = [span for hit in among for span in _spans(hit)]
-        bearing = [span for span in spans if said in _folded(span.hit.passage.text[span.start : span.end])]
+        bearing = [span for span in spans if _bears(span, said)]
         if bearing:
             best = max(bearing, key=lambda span: (len(asked & span.words), -span.start))
             return Cited(f"{answer} [1]", (replace(_citation(best), n=1),), 1.0)
     return cite(answer, question, [named] if named else hits)
+
+
+def _bears(span: _Span, said: str) -> bool:
+    """Whether it has these words; what stands before a turn is said of each of its sentences."""
+    passage = span.hit.passage
+    return any(said in _folded(text) for text in (passage.text[span.start : span.end], passage.text[: passage.stamp]))
 
 
 def _folded(text: str) -> str:

@@ -18,6 +18,7 @@ ABSTAIN_BELOW = 0.45
 SUPPORTED = 0.8
 """Share of an answer's words that its citations must hold."""
 NOTHING = "Memory does not hold an answer to that."
+OF_ANOTHER = "Memory does not hold that of {}. What comes nearest was said by {}."
 
 _UNSURE = re.compile(
     r"\b(?:i (?:do not|don't|don’t) know|(?:not|isn't|is not) (?:mentioned|stated|given|specified|provided)|"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from memapp.answer import reading
 from memapp.errors import ContextOverflow
 from memapp.models.harmless import harmless
 from memapp.types import Apart, Budget, Hit, Message, SetPrompt, SoftPrompt, Turn
@@ -143,13 +144,13 @@ class Plain:
 
     def messages(self, question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> tuple[Message, ...]:
         """With the hits one after another, numbered."""
-        passages = "\n\n".join(f"[{n}] {_passage(hit)}" for n, hit in enumerate(hits, 1))
+        passages = "\n\n".join(f"[{n}] {reading.shown(hit.passage)}" for n, hit in enumerate(hits, 1))
         asked = f"Passages:\n\n{passages}\n\nQuestion: {harmless(question)}" if hits else harmless(question)
         return (Message("system", _SYSTEM), *_told(turns), Message("user", asked))
 
     def apart(self, question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> SetPrompt:
         """With the hits apart, without numbers."""
-        passages = tuple(Apart(hit.passage.id, f"{_passage(hit)}\n\n") for hit in hits)
+        passages = tuple(Apart(hit.passage.id, f"{reading.shown(hit.passage)}\n\n") for hit in hits)
         messages = (Message("system", _SYSTEM), *_told(turns))
         if not passages:
             return SetPrompt(messages, "", (), harmless(question))
@@ -162,9 +163,3 @@ def _told(turns: Sequence[Turn]) -> tuple[Message, ...]:
         for turn in turns
         for message in (Message("user", harmless(turn.question)), Message("assistant", harmless(turn.answer)))
     )
-
-
-def _passage(hit: Hit) -> str:
-    passage = hit.passage
-    title = " ".join(harmless(passage.title).split())
-    return f"{title}\n{harmless(passage.text)}" if title else harmless(passage.text)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memapp.models.harmless import harmless
+from memapp.read.times import Period, moment
 from memapp.types import Apart, Hit, Message, Passage, SetPrompt, Turn
 
 SYSTEM = "Answer from the passages in a few words and say which one tells."
@@ -19,6 +20,7 @@ ANSWER = "Answer:"
 NOTHING = "[0]"
 """Written where no passage tells."""
 
+_ROUND = str.maketrans("[]", "()")
 _WRITTEN = re.compile(r"^(?P<text>.*?)\s*\[(?P<number>\d+)\]\s*$", re.DOTALL)
 
 
@@ -34,7 +36,7 @@ class Written:
 def messages(question: str, passages: Sequence[Passage], before: bool = True) -> tuple[Message, ...]:
     """The prompt; the answer goes on with its last message."""
     asked = f"{QUESTION} {flat(question)}"
-    read = "".join(f"\n[{n}] {passage(one.title, one.text)}" for n, one in enumerate(passages, 1))
+    read = "".join(f"\n[{n}] {shown(one)}" for n, one in enumerate(passages, 1))
     text = f"{asked}{read}\n{asked}" if before else f"{read.lstrip()}\n{asked}"
     return (Message("system", SYSTEM), Message("user", text), Message("assistant", ANSWER))
 
@@ -49,13 +51,26 @@ class Form:
 
     def apart(self, question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> SetPrompt:
         """With the hits apart: each is the first passage, and the question comes after them only."""
-        passages = tuple(Apart(hit.passage.id, f"[1] {passage(hit.passage.title, hit.passage.text)}\n") for hit in hits)
+        passages = tuple(Apart(hit.passage.id, f"[1] {shown(hit.passage)}\n") for hit in hits)
         return SetPrompt((Message("system", SYSTEM),), "", passages, f"{QUESTION} {flat(question)}", ANSWER)
 
 
 def flat(text: str) -> str:
     """A text on one line."""
     return " ".join(harmless(text).split())
+
+
+def shown(one: Passage) -> str:
+    """A passage under its title, or a turn of a conversation under who said it on which day.
+
+    Of a turn, square brackets become round ones: dates in them are not to be taken for numbers of passages.
+    """
+    said = one.said
+    if said is None:
+        return passage(one.title, one.text)
+    when = moment(said.time) if said.time else None
+    by = f"{said.speaker}, {Period(when.date(), when.date())}" if when else said.speaker
+    return f"{flat(by)}: {harmless(one.text[one.stamp :]).strip()}".translate(_ROUND)
 
 
 def passage(title: str, text: str) -> str:

@@ -89,6 +89,14 @@ class Passage:
         return f"{self.title}\n{self.text}" if self.title else self.text
 
     @property
+    def stamp(self) -> int:
+        """Characters before the words of a turn: who said them, and when; 0 where nothing does."""
+        if stamped := _STAMPED.match(self.text):
+            return stamped.end()
+        said = self.said
+        return len(said.speaker) + 2 if said and self.text.startswith(f"{said.speaker}: ") else 0
+
+    @property
     def said(self) -> Said | None:
         """Who said it and when; None when it is no turn of a conversation.
 

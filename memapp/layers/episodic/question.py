@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_ROLES = frozenset(("user", "assistant", "system", "human", "ai", "model", "tool", "me", "you"))
+ROLES = frozenset(("user", "assistant", "system", "human", "ai", "model", "tool", "me", "you"))
 """Speakers that are no names: a question may hold the word and mean something else."""
 _OWN = frozenset(("user", "human", "me"))
 _FIRST_PERSON = re.compile(r"\b(?:I|[Mm]e|[Mm]y|[Mm]ine|[Mm]yself)\b")
@@ -42,6 +42,6 @@ def anchor(question: str) -> tuple[str, str] | None:
 
 def _pattern(name: str) -> re.Pattern[str] | None:
     parts = [part for part in dict.fromkeys((name, name.split()[0] if name.split() else "")) if len(part) > 1]
-    if not parts or name.casefold() in _ROLES:
+    if not parts or name.casefold() in ROLES:
         return None
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, parts))})\b(?:['’]s\b)?", re.IGNORECASE)
