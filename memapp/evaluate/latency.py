@@ -1,4 +1,4 @@
-"""`memapp bench latency`: how long a search takes, in a process that runs and in one that starts."""
+"""`memapp bench latency`: how long a search and the first word of an answer take."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from memapp.evaluate.data import Record, load, load_corpus
 from memapp.evaluate.report import Report
 from memapp.memory import Memory
 from memapp.protocols import Embedder
+from memapp.types import Token
 
 _WARM_UP = 20
 _COLD_RUNS = 7
+_FIRST = ("first_p50_ms", "first_p95_ms", "prompt_tokens")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", type=Path, help="NAME.json with questions on it; else titles are asked for")
     parser.add_argument("--sizes", default="1000,10000,100000", help="passages, by commas (1000,10000,100000)")
     parser.add_argument("--questions", type=int, default=200, help="how many are asked (200)")
+    parser.add_argument("--answers", type=int, default=0, help="so many questions are answered too (0)")
     parser.add_argument("--real", type=int, default=1000, help="up to so many passages are ingested as usual (1000)")
 
 
@@ -52,14 +55,22 @@ def run(arguments: argparse.Namespace) -> Report:
             workspace.note(f"Making a store of {size:,} passages.")
             _fill(store, list(workspace.recombined(records, size)), embedder, size <= arguments.real)
             measured = _measure(store, questions, embedder)
+            if arguments.answers:
+                measured |= _answered(store, questions[: arguments.answers], embedder)
         figures[str(size)] = measured
         parts = ", ".join(f"{name} {ms:.1f}" for name, ms in measured["parts_ms"].items())
-        rows.append((f"{size:,}", *(measured[key] for key in ("p50_ms", "p95_ms", "max_ms", "cold_s")), parts))
-    columns = ("passages", "p50 ms", "p95 ms", "slowest ms", "cold process s", "parts, median ms")
+        told = ("p50_ms", "p95_ms", "max_ms", "cold_s", *(_FIRST if arguments.answers else ()))
+        rows.append((f"{size:,}", *(measured[key] for key in told), parts))
+    answers = ("first word of an answer p50 ms", "p95 ms", "tokens of its prompt") if arguments.answers else ()
+    columns = ("passages", "p50 ms", "p95 ms", "slowest ms", "cold process s", *answers, "parts, median ms")
     notes = (
         f"{len(questions)} questions, each with its embedding, over all layers. Passages are sentences of the corpus"
         f" put together anew; above {arguments.real:,} their vectors are real ones moved by noise. A cold process is"
-        f" `memapp search`, median of {_COLD_RUNS}; `memapp --help` takes {figures['memapp --help']['cold_s']:.2f} s.",
+        f" `memapp search`, median of {_COLD_RUNS}; `memapp --help` takes {figures['memapp --help']['cold_s']:.2f} s."
+        + (
+            f" {arguments.answers} questions are answered; nothing is kept from one to the next."
+            * bool(arguments.answers)
+        ),
     )
     return Report(f"latency: {arguments.corpus.stem}", columns, tuple(rows), figures, notes)
 
@@ -103,6 +114,22 @@ def _measure(store: Path, questions: Sequence[str], embedder: Embedder) -> dict[
         "parts_ms": {name: statistics.median(each) for name, each in parts.items()},
         "cold_s": _cold(["--store", str(store), "search", questions[0], "--json"]),
     }
+
+
+def _answered(store: Path, questions: Sequence[str], embedder: Embedder) -> dict[str, Any]:
+    """How long the first word of an answer takes, search included."""
+    times, tokens = [], []
+    with Memory.open(store, embedder=embedder, settings=workspace.settings()) as memory:
+        memory.ask(questions[-1])
+        for question in questions:
+            began = time.perf_counter()
+            for event in memory.stream(question):
+                if isinstance(event, Token):
+                    times.append((time.perf_counter() - began) * 1000)
+                    break
+            tokens.append(memory.ask(question).tokens.prompt)
+    first = {name: float(np.quantile(times, part)) for name, part in zip(_FIRST, (0.5, 0.95), strict=False)}
+    return {**first, "prompt_tokens": statistics.median(tokens)}
 
 
 def _cold(arguments: Sequence[str]) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memapp.errors import MemappError
-from memapp.evaluate import bench, forget, recall, workspace
+from memapp.evaluate import bench, forget, latency, recall, workspace
 from memapp.evaluate.data import Collection, Question, Record
 
 FACTS = {
@@ -135,6 +135,20 @@ def test_latency_measures_warm_and_cold(files: tuple[Path, Path]) -> None:
     assert {"20", "40", "memapp --help"} == set(figures)
     assert 0 < figures["40"]["p50_ms"] <= figures["40"]["p95_ms"] <= figures["40"]["max_ms"]
     assert figures["40"]["cold_s"] > 0
+    assert "first_p50_ms" not in figures["40"]
+
+
+@pytest.mark.models
+def test_latency_tells_when_the_first_word_of_an_answer_comes(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "_COLD_RUNS", 1)
+    out = files[0].with_name("out.json")
+    arguments = ["--corpus", str(files[1]), "--sizes", "20", "--questions", "2", "--answers", "2", "--json", str(out)]
+    assert bench.run("latency", arguments) == 0
+    told = json.loads(out.read_text())["figures"]["20"]
+    assert told["p50_ms"] < told["first_p50_ms"] <= told["first_p95_ms"]
+    assert told["prompt_tokens"] > 20
 
 
 def test_every_name_has_a_module_and_a_bad_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
