@@ -12,6 +12,7 @@ from memapp.answer import cite, confidence, order, prompt, quote, reading, speak
 from memapp.errors import UsageError
 from memapp.layers.episodic import question as naming
 from memapp.protocols import Engine, SetEngine, SoftEngine, StateStore, Taught
+from memapp.recall import changed
 from memapp.search import TURNS, Clock, Recall, search
 from memapp.settings import Settings
 from memapp.store import content
@@ -88,7 +89,7 @@ def stream(
         return
     clock = Clock()
     way = _way(engine, recall.settings, question, found.question)
-    read = prompt.worth_reading(found.hits, recall.settings.focus)
+    read = prompt.worth_reading(changed.current(found.question, found.hits), recall.settings.focus)
     made, note = prompted(way.engine, recall.settings, way.question, read, history, way.form)
     made, missing = _reminded(recall, way, beside.remind, found, made)
     clock.lap("prompt")
@@ -346,7 +347,7 @@ def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Pro
     """The model's answer if the passages bear it out, else the sentence that fits best, else the abstention."""
     embed = recall.embedder.embed
     asked = embed([draft.question, found.question]).sum(axis=0)
-    current = [hit for hit in found.hits if not hit.outdated]
+    current = changed.current(found.question, found.hits)
     quoted = quote.best(draft.question, asked / max(float(asked @ asked) ** 0.5, 1e-9), current, embed)
     cited = cite.cite(draft.text, draft.question, made.used)
     answer = Answer(draft.question, cited.text, cited.citations, hits=found.hits, dropped=_unread(found, made))

@@ -61,6 +61,17 @@ def test_turns_survive_export_and_import(tmp_path: Path) -> None:
 
 
 @pytest.mark.models
+def test_the_reader_tells_what_holds_now_and_what_held_then(tmp_path: Path) -> None:
+    (tmp_path / "talk.json").write_text(json.dumps(TURNS))
+    with Memory.open(tmp_path / "m.db", settings=Settings(extract=False)) as memory:
+        memory.ingest([tmp_path / "talk.json"])
+        now, then = memory.ask("Where does Ann live now?", 3), memory.ask("Where did Ann live in 2023?", 3)
+    assert "Oslo" in now.text
+    assert [hit.rank in now.dropped for hit in now.hits if hit.outdated] == [True]
+    assert "Lyon" in then.text
+
+
+@pytest.mark.models
 def test_what_one_speaker_told_of_herself_is_not_answered_of_another(tmp_path: Path) -> None:
     turns = [
         {"speaker": "Jon", "time": "2023-05-27T19:18", "session": "a", "text": "Hey Gina! How have you been?"},

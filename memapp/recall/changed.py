@@ -57,6 +57,13 @@ _NO_RELATION = frozenset(
         "mind",
     ]
 )
+_PAST = re.compile(
+    r"\b(?:did|was|were|had|used|before|until|ago|once|ever|first|earlier|old|past|previous(?:ly)?|former(?:ly)?|"
+    r"original(?:ly)?|history|chang(?:e[ds]?|ing)|when|since|how long|yesterday|last|(?:19|20)\d\d|"
+    r"in (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*)\b",
+    re.IGNORECASE,
+)
+"""A question with one of these may be about what no longer holds."""
 _PREFIX = re.compile(r"^[^\n():]{1,60}(?: \([^)]*\))?: ")
 
 
@@ -106,6 +113,13 @@ def newest_first(hits: Sequence[Hit]) -> list[Hit]:
         words, outdated = standing.get(index, ("", False))
         moved.append(replace(hits[index], rank=hit.rank, score=hit.score, standing=words, outdated=outdated))
     return moved
+
+
+def current(question: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+    """The hits without those that are outdated, unless the question is about the past."""
+    if _PAST.search(question):
+        return tuple(hits)
+    return tuple(hit for hit in hits if not hit.outdated)
 
 
 def _standing(told: Sequence[_Told]) -> dict[int, tuple[str, bool]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memapp.recall.changed import newest_first, states
+from memapp.recall.changed import current, newest_first, states
 from memapp.types import Hit, Passage
 
 
@@ -68,3 +68,18 @@ def test_relations(words: str, told: tuple[str, str]) -> None:
 @pytest.mark.parametrize("words", ["She lives in Lyon.", "My point is simple.", "I moved to the left.", "", "I live"])
 def test_no_relation(words: str) -> None:
     assert list(states(words)) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("Where does Ann live?", [3, 2]),
+        ("Where does Ann live now, today or this week?", [3, 2]),
+        ("Where did Ann live?", [3, 2, 1]),
+        ("Where was Ann's home in 2023?", [3, 2, 1]),
+        ("How has Ann's home changed?", [3, 2, 1]),
+        ("What is Ann's former town?", [3, 2, 1]),
+    ],
+)
+def test_what_no_longer_holds_is_for_questions_about_the_past(question: str, read: list[int]) -> None:
+    assert [hit.passage.id for hit in current(question, newest_first([LYON, OTHER, OSLO]))] == read
