@@ -323,11 +323,13 @@ def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Promp
         return _withheld(answer)
     name = speakers.asked_about(found.question, found.hits)
     other = _another(recall, found, cited.citations[0], name) if name else ""
-    return _withheld(answer, confidence.OF_ANOTHER.format(name, other)) if other else answer
+    if other:
+        return replace(_withheld(answer), text=confidence.OF_ANOTHER.format(name, other), confidence=0.0)
+    return answer
 
 
-def _withheld(answer: Answer, told: str = confidence.NOTHING) -> Answer:
-    return replace(answer, text=told, citations=(), abstained=True)
+def _withheld(answer: Answer) -> Answer:
+    return replace(answer, text=confidence.NOTHING, citations=(), abstained=True)
 
 
 def _another(recall: Recall, found: SearchResult, cited: Citation, name: str) -> str:

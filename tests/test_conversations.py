@@ -91,6 +91,7 @@ def test_what_one_speaker_told_of_herself_is_not_answered_of_another(tmp_path: P
     assert "Lisbon" in hers.text
     assert not hers.abstained
     assert his.abstained
+    assert his.confidence == 0
     assert his.text == "Memory does not hold that of Jon. What comes nearest was said by Gina."
     assert "26 May 2023" in when.text
     assert "internship" in when.citations[0].text
