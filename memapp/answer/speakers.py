@@ -11,8 +11,11 @@ from memapp.types import Citation, Hit, Passage, Score
 CLOSER = 0.12
 """By how much another speaker's turn fits a question better than what is cited, in scores of the episodic layer, for
 the question to be taken as one about him."""
+_PAIR = 2
+"""Speakers who call each other "you" only."""
 _FIRST = re.compile(r"\b(?:I|[Mm](?:e|y|ine|yself)|[Ww]e|us|[Oo]urs?|ourselves)\b")
 _SECOND = re.compile(r"\b(?:you|yours?|yourself)\b", re.IGNORECASE)
+_THIRD = re.compile(r"\b(?:he|him|his|she|hers?|they|them|theirs?)\b", re.IGNORECASE)
 
 
 def asked_about(question: str, hits: Sequence[Hit]) -> str:
@@ -29,7 +32,8 @@ def of_another(name: str, cited: Citation, passage: Passage) -> str:
         return ""
     start = max(cited.start - passage.start, passage.stamp)
     words = passage.text[start : cited.end - passage.start]
-    about = _SECOND.search(words) or naming.named(words, [name])
+    third = len(passage.metadata.get("speakers", ())) > _PAIR and _THIRD.search(words)
+    about = _SECOND.search(words) or naming.named(words, [name]) or third
     return "" if about and not _FIRST.search(words) else said.speaker
 
 

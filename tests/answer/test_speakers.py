@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from memapp.answer import cite, prompt, reading, speakers
@@ -97,6 +99,13 @@ def test_what_another_says_of_himself_is_not_about_the_one_asked_about(
 def test_the_stamp_of_a_turn_is_not_what_it_says() -> None:
     one = turn(8, "Gina", "It stands by the river.")
     assert speakers.of_another("Jon", cited(one, one.text), one) == "Gina"
+
+
+def test_among_many_the_one_asked_about_may_be_he_or_she() -> None:
+    pair = turn(8, "Gina", "He has a dog.")
+    group = replace(pair, metadata={**pair.metadata, "speakers": ["Gina", "Jon", "Maria"]})
+    assert speakers.of_another("Jon", cited(pair, "He has a dog."), pair) == "Gina"
+    assert speakers.of_another("Jon", cited(group, "He has a dog."), group) == ""
 
 
 def test_a_document_is_nobodys_words() -> None:
