@@ -92,7 +92,7 @@ class Settings:
     """Passages that score less than this share of the best one's score are not read by the model."""
     reader: bool = True
     """Whether the default model answers as it was taught: in a few words, with the passage that says them."""
-    abstain_below: float = 0.2
+    abstain_below: float = 0.1
     """Confidence under which the reader's answer is withheld."""
     rerank: str = "off"
     """Whether the chat model puts the twenty best passages in order: off; listwise, by one token over a list of them;
