@@ -19,10 +19,19 @@ _THIRD = re.compile(r"\b(?:he|him|his|she|hers?|they|them|theirs?)\b", re.IGNORE
 
 
 def asked_about(question: str, hits: Sequence[Hit]) -> str:
-    """The one speaker of these turns whom the question names; empty when it names none, or several."""
-    speakers = sorted({said.speaker for hit in hits if (said := hit.passage.said)})
+    """The one speaker of these conversations whom the question names; empty when it names none, or several."""
+    turns = [hit.passage for hit in hits if hit.passage.said]
+    speakers = sorted({name for turn in turns for name in _speakers(turn)})
     named = naming.named(question, [name for name in speakers if name.casefold() not in naming.ROLES])
     return speakers[named[0]] if len(named) == 1 else ""
+
+
+def _speakers(turn: Passage) -> Sequence[str]:
+    """Who takes part in a turn's conversation, as far as the turn knows."""
+    known = turn.metadata.get("speakers")
+    if isinstance(known, (list, tuple)):
+        return [str(name) for name in known]
+    return [turn.said.speaker] if turn.said else []
 
 
 def of_another(name: str, cited: Citation, passage: Passage) -> str:
@@ -32,7 +41,7 @@ def of_another(name: str, cited: Citation, passage: Passage) -> str:
         return ""
     start = max(cited.start - passage.start, passage.stamp)
     words = passage.text[start : cited.end - passage.start]
-    third = len(passage.metadata.get("speakers", ())) > _PAIR and _THIRD.search(words)
+    third = len(_speakers(passage)) > _PAIR and _THIRD.search(words)
     about = _SECOND.search(words) or naming.named(words, [name]) or third
     return "" if about and not _FIRST.search(words) else said.speaker
 

@@ -73,6 +73,10 @@ def test_who_is_asked_about_is_the_one_speaker_named(question: str, name: str) -
     assert speakers.asked_about(question, hits(GINA, JON)) == name
 
 
+def test_one_who_takes_part_counts_also_where_no_turn_of_his_was_found() -> None:
+    assert speakers.asked_about("Where is Jon's internship?", hits(GINA)) == "Jon"
+
+
 def test_roles_are_nobodys_names() -> None:
     known = {"speaker": "user", "session": "1"}
     said = hits(Passage(7, "talk", "", "user: I moved to Oslo.", 0, 22, metadata=known))
