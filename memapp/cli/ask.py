@@ -33,6 +33,9 @@ from memapp.types import Answer, Citation, Done, Event, Hit, Passage, Recalled, 
 if TYPE_CHECKING:
     from memapp.memory import Memory
 
+_NEAREST = 120
+"""Characters of a passage that is shown because there is no answer."""
+
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What to look for, in your own words.")]
 
 
@@ -261,9 +264,10 @@ def _print_evidence(answer: Answer, given: Options) -> None:
         _print_source(citation)
         output.out(output.paragraph(output.one_line(citation.text), indent=4))
     if answer.abstained and answer.hits:
-        given.note("Memory does not seem to hold the answer. Nearest:")
+        given.note("Nearest passages:")
         for hit in answer.hits:
             given.note(f"  {output.one_line(hit.passage.title) or hit.passage.document}")
+            given.note(output.paragraph(output.snippet(hit.passage.text, answer.question, _NEAREST), indent=4))
     if answer.dropped:
         given.note(f"Not read by the model: passages {', '.join(map(str, answer.dropped))}.")
     if answer.reminded:

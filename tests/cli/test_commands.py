@@ -434,3 +434,11 @@ def test_bench_lists_its_names_and_refuses_others(call: Call) -> None:
 def test_options_of_a_bench_reach_it(call: Call) -> None:
     assert "--corpus" in call("bench", "recall", "--help").stdout
     assert call("bench", "recall", "--nonsense").exit_code == 2
+
+
+def test_without_an_answer_the_nearest_passages_are_shown_with_what_they_say(call: Call, filled: Path) -> None:
+    result = call("ask", "Which minister sank the submarine parliament?")
+    assert "Memory does not hold an answer to that." in result.stdout
+    assert "Nearest passages:" in result.stderr
+    assert "brindle" in result.stderr
+    assert "Ada Fenwick painted" in result.stderr
