@@ -1,4 +1,4 @@
-"""How long a search takes; the same as `memapp bench latency`."""
+"""How long a search and the first word of an answer take; the same as `memapp bench latency`."""
 
 import sys
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from memapp import ask as asking
 from memapp import search as finding
 from memapp.errors import ModelError, UsageError
+from memapp.gist import Gist
 from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer, SetEngine, StateModel
 from memapp.settings import Settings
 from memapp.store import content
@@ -48,6 +49,7 @@ class Opened:
         self._states: PassageStates | None = None
         self._encoder: SoftEncoder | None = None
         self._lock = threading.RLock()
+        self._gist = Gist(store, lambda: self.embedder, settings.gist_tokens)
 
     def close(self) -> None:
         """Saves the layers and lets go of store and model; safe to call twice."""
@@ -110,7 +112,9 @@ class Opened:
         """What a search over these layers is made with, for `memapp.search`."""
         chosen = self._chosen(tuple(layers) if layers else self.settings.layers)
         seeding = self._chosen(finding.SEEDING) if set(chosen) - {finding.TURNS} == {finding.FOLLOWING} else {}
-        return finding.Recall(self._store, self.embedder, chosen, self.settings, seeding, lambda: self.engine)
+        return finding.Recall(
+            self._store, self.embedder, chosen, self.settings, seeding, lambda: self.engine, self._gist
+        )
 
     def _used(self) -> tuple[str, ...]:
         """The layers that the settings want."""

@@ -12,6 +12,7 @@ def search_record(result: SearchResult) -> dict[str, Any]:
     return {
         "question": result.question,
         "hits": [hit_record(hit) for hit in result.hits],
+        "clues": list(result.clues),
         "timing_ms": _rounded(result.timing_ms),
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from memapp.errors import UsageError
 from memapp.protocols import Embedder, Engine, Judge, MemoryLayer
-from memapp.recall import changed, clues, episodes, explain, facts, features, fuse, names, ranker, rerank
+from memapp.recall import changed, clues, episodes, explain, facts, features, follow_up, fuse, names, ranker, rerank
 from memapp.recall.features import Evidence
 from memapp.settings import Settings
 from memapp.store import content, extractions
@@ -41,6 +41,8 @@ class Recall:
     """Layers to start from when only one that follows links was chosen."""
     engine: Callable[[], Engine] | None = None
     """The chat model, for settings that let it choose."""
+    gist: Callable[[], Sequence[str]] = tuple
+    """What the collection tells in short, for the chat model to draft clues from."""
 
 
 class Clock:
@@ -75,6 +77,13 @@ class Gathered:
 
 def search(recall: Recall, question: str, k: int, history: Sequence[Turn] = ()) -> SearchResult:
     """The k best passages for a question, follow-ups resolved by `history`. Raises UsageError for an empty question."""
+    found = _found(recall, question, k, history)
+    way = recall.settings.clues
+    return _with_clues(recall, found, k, way) if clues.wanted(way, found.hits) else found
+
+
+def _found(recall: Recall, question: str, k: int, history: Sequence[Turn] = ()) -> SearchResult:
+    """By the question alone."""
     clock = Clock()
     found = gather(recall, question, k, history, clock)
     again = recall.settings.rerank != rerank.OFF
@@ -90,6 +99,27 @@ def search(recall: Recall, question: str, k: int, history: Sequence[Turn] = ()) 
     return SearchResult(found.question, tuple(hits), clock.total())
 
 
+def _with_clues(recall: Recall, found: SearchResult, k: int, way: str) -> SearchResult:
+    """The hits, with those that clues lead to which the chat model drafts from the gist of the collection."""
+    if recall.engine is None:
+        raise UsageError("There is no chat model to draft clues.", "Set `clues` to off.")
+    clock = Clock()
+    drafts: Sequence[clues.Clue]
+    if way == clues.CHOSEN:
+        near = [hit.passage.id for hit in _found(recall, found.question, NEAR).hits]
+        spoken = extractions.by_passage(recall.store, near)
+        known = [phrase for id in near if id in spoken for phrase in spoken[id].phrases]
+        drafts = clues.chosen(found.question, recall.gist(), known, recall.engine())
+    else:
+        drafts = clues.drafted(found.question, recall.gist(), recall.engine())
+    clock.lap("draft")
+    led = [(clue, _found(recall, clue.text, k).hits) for clue in drafts]
+    clock.lap("clues")
+    timing = {**found.timing_ms, **clock.ms}
+    timing["total"] = found.timing_ms["total"] + clock.total()["total"]
+    return SearchResult(found.question, clues.fused(found.hits, led, k), timing, tuple(clue.text for clue in drafts))
+
+
 def gather(recall: Recall, question: str, k: int, history: Sequence[Turn] = (), clock: Clock | None = None) -> Gathered:
     """Asks every layer, the one that follows links last. Raises UsageError for an empty question."""
     if not question.strip():
@@ -97,7 +127,7 @@ def gather(recall: Recall, question: str, k: int, history: Sequence[Turn] = (), 
     if k < 1:
         raise UsageError(f"k is {k}.", "Ask for at least one passage.")
     clock = clock or Clock()
-    text = clues.standalone(question, history)
+    text = follow_up.standalone(question, history)
     follower = recall.layers.get(FOLLOWING)
     teller = recall.layers.get(TURNS) if len(recall.layers) > 1 else None
     first = {name: layer for name, layer in recall.layers.items() if layer not in (follower, teller)}

@@ -94,6 +94,12 @@ class Settings:
     """Whether the default model answers as it was taught: in a few words, with the passage that says them."""
     abstain_below: float = 0.1
     """Confidence under which the reader's answer is withheld."""
+    clues: str = "off"
+    """Whether the chat model drafts clues for a vague question from the gist of the collection, which are searched for
+    too: off; chosen, from names that near passages speak of, for a small model; drafted, in its own words, for one of
+    some billions of parameters. `memapp bench clues` tells what that is worth and what it costs."""
+    gist_tokens: int = 1024
+    """Length of that gist."""
     rerank: str = "off"
     """Whether the chat model puts the twenty best passages in order: off; listwise, by one token over a list of them;
     likelihood, by how likely each makes the question. For a model of some billions of parameters: it takes a reading

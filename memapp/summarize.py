@@ -8,6 +8,7 @@ import numpy as np
 
 from memapp.answer import gist
 from memapp.errors import UsageError
+from memapp.gist import sampled
 from memapp.search import Recall, search
 from memapp.store import content
 from memapp.types import Summary
@@ -16,8 +17,6 @@ FOUND = 60
 """Passages that a query's summary is made of, at most."""
 FOCUS = 0.5
 """Passages whose cosine with the query is less than this share of the best one's are not about it."""
-MOST = 3000
-"""Passages that a summary of everything looks at: of more, every so manieth, so that all parts of the memory count."""
 
 
 def summarize(recall: Recall, query: str = "", points: int = 7) -> Summary:
@@ -28,11 +27,7 @@ def summarize(recall: Recall, query: str = "", points: int = 7) -> Summary:
     if points < 1:
         raise UsageError(f"A summary of {points} points says nothing.", "Ask for at least one.")
     began = time.perf_counter()
-    if query.strip():
-        ids = [hit.passage.id for hit in search(recall, query, FOUND).hits]
-    else:
-        everything = content.ids(recall.store)
-        ids = everything[:: -(-len(everything) // MOST) or 1]
+    ids = [hit.passage.id for hit in search(recall, query, FOUND).hits] if query.strip() else sampled(recall.store)
     known, vectors = content.vectors_by_id(recall.store, ids, recall.embedder.identity.dimension)
     weights, asked = np.ones(len(known), np.float32), None
     if query.strip() and len(known):

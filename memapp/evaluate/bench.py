@@ -36,6 +36,7 @@ _HOMES = {
     "amortized": "memapp.evaluate.amortized",
     "chat": "memapp.evaluate.chat",
     "order": "memapp.evaluate.order",
+    "clues": "memapp.evaluate.clues",
     "rerank": "memapp.evaluate.rerank",
     "summary": "memapp.evaluate.summary",
 }

@@ -288,6 +288,8 @@ class SearchResult:
     hits: tuple[Hit, ...]
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     """embed, one entry a layer, fuse, total."""
+    clues: tuple[str, ...] = ()
+    """What the chat model drafted to be searched for beside the question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from memapp.answer import cite, confidence, prompt, quote
 from memapp.errors import ContextOverflow
 from memapp.models.scripted import ScriptedEmbedder
-from memapp.recall import clues
+from memapp.recall import follow_up
 from memapp.types import Citation, Hit, Message, Passage, Turn
 
 PUMP = "The pump stands in the cellar. Ines Okoro serviced it on 4 May 2021. It cost 120 crowns."
@@ -177,13 +177,13 @@ def test_passages_far_behind_are_not_read() -> None:
     ],
 )
 def test_follow_ups_are_told_from_whole_questions(question: str, needs: bool) -> None:
-    assert clues.refers_back(question) is needs
+    assert follow_up.refers_back(question) is needs
 
 
 def test_a_follow_up_is_searched_with_what_was_said_before() -> None:
     history = [Turn("Who serviced the pump?", "Ines Okoro serviced it. She came by boat.")]
-    text = clues.standalone("And when was she born?", history)
+    text = follow_up.standalone("And when was she born?", history)
     assert "Ines Okoro" in text
     assert "the pump" in text
     assert text.endswith("And when was she born?")
-    assert clues.standalone("Who owns the mill?", history) == "Who owns the mill?"
+    assert follow_up.standalone("Who owns the mill?", history) == "Who owns the mill?"
