@@ -64,7 +64,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 def cite(answer: str, question: str, hits: Sequence[Hit]) -> Cited:
     """The answer with a marker [n] behind every supported sentence; n counts citations from 1."""
-    text = _MARKER.sub("", answer).strip()
+    text = unmarked(answer)
     spans = [span for hit in hits for span in _spans(hit)]
     asked = set(words(question))
     citations: list[Citation] = []
@@ -87,6 +87,11 @@ def cite(answer: str, question: str, hits: Sequence[Hit]) -> Cited:
             citations.append(replace(citation, n=same))
         pieces.append(f" [{same}]")
     return Cited("".join([*pieces, text[at:]]), tuple(citations), supported / total if total else 0.0)
+
+
+def unmarked(answer: str) -> str:
+    """The answer without the numbers of its citations."""
+    return _MARKER.sub("", answer).strip()
 
 
 def locate(answer: str, question: str, hits: Sequence[Hit], named: Hit | None) -> Cited:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from memapp.answer import cite
 from memapp.errors import Malformed
 from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import UNANSWERABLE, reading
@@ -74,7 +75,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", type=Path, required=True, help="conversations in LoCoMo's form")
     parser.add_argument("--limit", type=int, help="only the first questions of each conversation")
     parser.add_argument("--held-out", action="store_true", help="also choose shares with each left out")
-    parser.add_argument("--sample", type=int, default=0, help="also answer so many questions of each kind (0)")
+    parser.add_argument(
+        "--sample",
+        type=int,
+        default=0,
+        help="also answer so many questions, and half as many on what was never said (0)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> Report:
@@ -94,7 +100,7 @@ def run(arguments: argparse.Namespace) -> Report:
                     values = {depth: metrics.recall(ranked, one.gold, depth) for depth in DEPTHS}
                     found.setdefault(name, []).append((one.category, conversation.name, values))
             if arguments.sample:
-                answers += _answered(memory, _drawn(conversation, arguments.sample, len(conversations)))
+                answers += _answered(memory, _drawn(conversation, -(-arguments.sample // len(conversations))))
     return _report(arguments.set.stem, found, answers)
 
 
@@ -217,20 +223,19 @@ class _Remembering:
         return np.stack([self.known[text] for text in texts])
 
 
-def _drawn(conversation: Conversation, sample: int, conversations: int) -> list[Asked]:
-    """Questions of each category, always the same ones."""
-    chance, share = random.Random(0), max(1, round(sample / conversations))
-    drawn: list[Asked] = []
-    for category in (*CATEGORIES, UNANSWERABLE):
-        every = [one for one in conversation.questions if one.category == category]
-        drawn += chance.sample(every, min(share, len(every)))
-    return drawn
+def _drawn(conversation: Conversation, share: int) -> list[Asked]:
+    """So many questions, and half as many on what was never said; always the same ones."""
+    chance = random.Random(0)
+    known = [one for one in conversation.questions if one.category != UNANSWERABLE]
+    never = [one for one in conversation.questions if one.category == UNANSWERABLE]
+    parts = ((known, share), (never, share // 2))
+    return [one for every, count in parts for one in chance.sample(every, min(count, len(every)))]
 
 
 def _answered(memory: Memory, questions: Sequence[Asked]) -> list[tuple[Asked, str, bool, float]]:
     """Each question with what memapp says, whether it abstains, and how sure it is."""
     answers = [memory.ask(one.text) for one in questions]
-    return [(one, a.text, a.abstained, a.confidence) for one, a in zip(questions, answers, strict=True)]
+    return [(one, cite.unmarked(a.text), a.abstained, a.confidence) for one, a in zip(questions, answers, strict=True)]
 
 
 def _report(

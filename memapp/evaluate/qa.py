@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from memapp import ask
+from memapp.answer import cite
 from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import Collection, load
@@ -48,8 +49,9 @@ def run(arguments: argparse.Namespace) -> Report:
                 began = time.perf_counter()
                 answer = memory.ask(question.text, arguments.k)
                 seconds.append(time.perf_counter() - began)
+                said = "" if answer.abstained else cite.unmarked(answer.text)
                 for name, measure in _METRICS.items():
-                    values[name].append(measure("" if answer.abstained else answer.text, question.answers))
+                    values[name].append(measure(said, question.answers))
                 found = [hit.passage.document for hit in answer.hits]
                 values["abstained"].append(float(answer.abstained))
                 values["gold recalled"].append(metrics.recall(found, question.gold, len(found)))

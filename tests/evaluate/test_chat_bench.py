@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from memapp.answer import cite
 from memapp.errors import MemappError
 from memapp.evaluate import bench, chat
+from memapp.types import Answer
 
 TALK = [
     [
@@ -88,3 +90,22 @@ def test_answers_are_counted_by_kind() -> None:
     assert (figures["withheld"], figures["withheld, never said"]) == (0.5, 0.5)
     assert figures["AUROC of confidence"] == 0.75
     assert "AUROC 0.750" in told[0]
+
+
+def test_numbers_of_citations_are_no_part_of_an_answer() -> None:
+    class Memory:
+        def ask(self, text: str) -> Answer:
+            return Answer(text, "the cello [1]", confidence=0.9)
+
+    asked = chat.Asked("q", "the cello", 4, {})
+    assert chat._answered(Memory(), [asked]) == [(asked, "the cello", False, 0.9)]  # type: ignore[arg-type]
+    assert cite.unmarked("Ann [1] moved [2, 3] in [year] 4 [5].") == "Ann moved in [year] 4."
+
+
+def test_questions_are_drawn_as_they_come_and_half_as_many_on_what_was_never_said() -> None:
+    asked = tuple(chat.Asked(str(n), "a", 4 if n < 90 else 5, {}) for n in range(120))
+    conversation = chat.Conversation("one", {}, (), asked)
+    drawn = chat._drawn(conversation, 20)
+    assert [one.category for one in drawn] == [4] * 20 + [5] * 10
+    assert drawn == chat._drawn(conversation, 20)
+    assert len(chat._drawn(conversation, 1000)) == 120
