@@ -61,6 +61,8 @@ def search(
         if not result.hits:
             given.note(_nothing(memory))
             return
+    if result.clues:
+        given.note(f"Searched for besides: {'; '.join(map(output.one_line, result.clues))}")
     parts = output.milliseconds(result.timing_ms)
     total = result.timing_ms.get("total", 0.0)
     given.note(f"{output.plural(len(result.hits), 'passage')} in {total:.0f} ms" + (f" ({parts})" if parts else ""))
