@@ -13,6 +13,12 @@ CLOSER = 0.12
 the question to be taken as one about him."""
 _PAIR = 2
 """Speakers who call each other "you" only."""
+_NAMES_AND_WORDS = """
+amber angel april art august autumn bill chase christian daisy dawn dean drew faith frank grace grant guy hazel heather
+holly hope iris ivy jack joy june lily mark max may miles pat pearl rob rose ruby sandy sue summer violet will
+"""
+_ALSO_WORDS = frozenset(_NAMES_AND_WORDS.split())
+"""First names that are words, too: they name somebody only with a capital inside a question, or with a genitive."""
 _FIRST = re.compile(r"\b(?:I|[Mm](?:e|y|ine|yself)|[Ww]e|us|[Oo]urs?|ourselves)\b")
 _SECOND = re.compile(r"\b(?:you|yours?|yourself)\b", re.IGNORECASE)
 _THIRD = re.compile(r"\b(?:he|him|his|she|hers?|they|them|theirs?)\b", re.IGNORECASE)
@@ -22,8 +28,18 @@ def asked_about(question: str, hits: Sequence[Hit]) -> str:
     """The one speaker of these conversations whom the question names; empty when it names none, or several."""
     turns = [hit.passage for hit in hits if hit.passage.said]
     speakers = sorted({name for turn in turns for name in _speakers(turn)})
-    named = naming.named(question, [name for name in speakers if name.casefold() not in naming.ROLES])
-    return speakers[named[0]] if len(named) == 1 else ""
+    people = [name for name in speakers if name.casefold() not in naming.ROLES]
+    named = [people[number] for number in naming.named(question, people) if _is_meant(people[number], question)]
+    return named[0] if len(named) == 1 else ""
+
+
+def _is_meant(name: str, question: str) -> bool:
+    """Whether a name that stands in the question is one there."""
+    first = name.split()[0]
+    if first.casefold() not in _ALSO_WORDS:
+        return True
+    inside = rf"(?<=\w ){re.escape(first)}\b" if first[0].isupper() else "(?!)"
+    return bool(re.search(rf"{inside}|(?i:\b{re.escape(first)}['’]s\b)", question.strip()))
 
 
 def _speakers(turn: Passage) -> Sequence[str]:

@@ -12,7 +12,7 @@ from memapp.types import Citation, Hit, Passage, Score
 
 def turn(id: int, speaker: str, words: str, day: str = "8 May 2023") -> Passage:
     text = f"{speaker} ({day}, 13:56): {words}"
-    known = {"speakers": ["Gina", "Jon"], "session": "1"}
+    known = {"speakers": sorted({"Gina", "Jon"} | {speaker}), "session": "1"}
     return Passage(id, "talk", "export 7", text, 0, len(text), heading=f"{speaker} · 2023-05-08T13:56", metadata=known)
 
 
@@ -75,6 +75,20 @@ def test_who_is_asked_about_is_the_one_speaker_named(question: str, name: str) -
 
 def test_one_who_takes_part_counts_also_where_no_turn_of_his_was_found() -> None:
     assert speakers.asked_about("Where is Jon's internship?", hits(GINA)) == "Jon"
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("What will happen in Oslo?", ""),
+        ("Will it rain?", ""),
+        ("Where does Will live?", "Will"),
+        ("What is will's dog called?", "Will"),
+        ("May I ask where Will lives?", "Will"),
+    ],
+)
+def test_a_name_that_is_a_word_is_one_only_where_it_is_written_so(question: str, name: str) -> None:
+    assert speakers.asked_about(question, hits(turn(1, "Will", "I moved."), turn(2, "May", "I did not."))) == name
 
 
 def test_roles_are_nobodys_names() -> None:
