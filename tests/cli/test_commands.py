@@ -442,3 +442,12 @@ def test_without_an_answer_the_nearest_passages_are_shown_with_what_they_say(cal
     assert "Nearest passages:" in result.stderr
     assert "brindle" in result.stderr
     assert "Ada Fenwick painted" in result.stderr
+
+
+def test_search_says_what_it_searched_for_besides(
+    call: Call, filled: Path, answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMAPP_CLUES", "drafted")
+    answers.append("Ada Fenwick painted the Brindle lighthouse.")
+    result = call("search", "Whom do I owe the oil?")
+    assert "Searched for besides: Ada Fenwick painted the Brindle lighthouse." in result.stderr
