@@ -105,6 +105,8 @@ def stream(
             break
     clock.lap("generate")
     answer = way.judged(recall, found, draft, made)
+    if not draft.stopped:
+        answer = _of_the_one_asked_about(recall, found, answer)
     clock.lap("cite")
     yield from answer.citations
     finish = draft.finish or Finish("stop", engine.count(made.messages), draft.tokens)
@@ -321,10 +323,6 @@ def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Promp
         return answer
     if told.number == 0 or not cited.citations or sure < recall.settings.abstain_below:
         return _withheld(answer)
-    name = speakers.asked_about(found.question, found.hits)
-    other = _another(recall, found, cited.citations[0], name) if name else ""
-    if other:
-        return replace(_withheld(answer), text=confidence.OF_ANOTHER.format(name, other), confidence=0.0)
     return answer
 
 
@@ -332,13 +330,25 @@ def _withheld(answer: Answer) -> Answer:
     return replace(answer, text=confidence.NOTHING, citations=(), abstained=True)
 
 
+def _of_the_one_asked_about(recall: Recall, found: SearchResult, answer: Answer) -> Answer:
+    """The answer, withheld if what it cites of a conversation tells of another speaker than the question does."""
+    name = speakers.asked_about(found.question, found.hits)
+    if not name or not answer.citations or recall.settings.trust_model:
+        return answer
+    other = _another(recall, found, answer.citations[0], name)
+    if not other:
+        return answer
+    return replace(_withheld(answer), text=confidence.OF_ANOTHER.format(name, other), confidence=0.0)
+
+
 def _another(recall: Recall, found: SearchResult, cited: Citation, name: str) -> str:
     """Who else a cited turn tells of, or whose words come far nearer than it; empty when it is the one of this name."""
     passage = next((hit.passage for hit in found.hits if hit.passage.id == cited.passage), None)
-    layer = recall.layers.get(TURNS)
-    if passage is None or passage.said is None or layer is None:
+    if passage is None or passage.said is None:
         return ""
-    if other := speakers.of_another(name, cited, passage):
+    other = speakers.of_another(name, cited, passage)
+    layer = recall.layers.get(TURNS)
+    if other or layer is None:
         return other
     text = naming.nameless(found.question, [name])
     scores = layer.recall(Query(text, recall.embedder.embed([text])[0]), _TURNS)

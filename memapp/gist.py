@@ -34,6 +34,11 @@ class Gist:
                 self._made = (head, self._sentences())
             return self._made[1]
 
+    def forget(self) -> None:
+        """Lets go of the sentences; they are made again when they are next wanted."""
+        with self._lock:
+            self._made = (-1, ())
+
     def _sentences(self) -> tuple[str, ...]:
         embedder = self._embedder()
         ids, vectors = content.vectors_by_id(self._store, sampled(self._store), embedder.identity.dimension)

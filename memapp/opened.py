@@ -230,6 +230,7 @@ class Opened:
 
     def _forget_states(self) -> None:
         """Empties what this process holds of passages and conversations."""
+        self._gist.forget()
         if self._states is not None:
             self._states.empty_memory()
         if isinstance(self._engine, SetEngine):

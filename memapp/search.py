@@ -104,16 +104,18 @@ def _with_clues(recall: Recall, found: SearchResult, k: int, way: str) -> Search
     if recall.engine is None:
         raise UsageError("There is no chat model to draft clues.", "Set `clues` to off.")
     clock = Clock()
+    # Put in order by the model, lists would cost more than the clues.
+    plain = replace(recall, settings=replace(recall.settings, rerank=rerank.OFF))
     drafts: Sequence[clues.Clue]
     if way == clues.CHOSEN:
-        near = [hit.passage.id for hit in _found(recall, found.question, NEAR).hits]
+        near = [hit.passage.id for hit in _found(plain, found.question, NEAR).hits]
         spoken = extractions.by_passage(recall.store, near)
         known = [phrase for id in near if id in spoken for phrase in spoken[id].phrases]
         drafts = clues.chosen(found.question, recall.gist(), known, recall.engine())
     else:
         drafts = clues.drafted(found.question, recall.gist(), recall.engine())
     clock.lap("draft")
-    led = [(clue, _found(recall, clue.text, k).hits) for clue in drafts]
+    led = [(clue, _found(plain, clue.text, k).hits) for clue in drafts]
     clock.lap("clues")
     timing = {**found.timing_ms, **clock.ms}
     timing["total"] = found.timing_ms["total"] + clock.total()["total"]

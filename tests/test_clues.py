@@ -9,6 +9,7 @@ import pytest
 from memapp.errors import UsageError
 from memapp.memory import Memory
 from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine
+from memapp.recall.clues import VAGUE
 from memapp.records import search_record
 from memapp.settings import Settings
 from memapp.types import Message
@@ -28,8 +29,8 @@ class _Heard:
         return self.says
 
 
-def opened(path: Path, way: str, model: _Heard) -> Memory:
-    settings = Settings(clues=way, layers=("lexical", "dense"))
+def opened(path: Path, way: str, model: _Heard, extract: bool = True) -> Memory:
+    settings = Settings(clues=way, layers=("lexical", "dense"), extract=extract)
     memory = Memory.open(path, settings=settings, embedder=ScriptedEmbedder(), engine=ScriptedEngine(model))
     memory.add(LIGHT, id="light", title="Light")
     memory.add(MILL, id="mill", title="Mill")
@@ -47,14 +48,30 @@ def test_what_the_model_drafts_is_searched_for_and_told(tmp_path: Path) -> None:
     assert {"draft", "clues", "total"} <= set(told["timing_ms"])
 
 
+def test_a_name_that_near_passages_speak_of_is_chosen(tmp_path: Path) -> None:
+    with opened(tmp_path / "m.db", "chosen", _Heard("Tove Lindqvist")) as memory:
+        found = memory.search("Whom do I owe the oil?", 2)
+    assert found.clues == ("Whom do I owe the oil? Tove Lindqvist",)
+    assert found.hits[0].passage.document == "light"
+
+
 @pytest.mark.parametrize("way", ["off", "chosen"])
 def test_without_clues_the_model_is_not_asked(tmp_path: Path, way: str) -> None:
     model = _Heard("Tove Lindqvist kept the light.")
-    with opened(tmp_path / "m.db", way, model) as memory:
-        # Nothing was extracted from what an unknown embedder sees but names, and the question has them all.
-        found = memory.search("Light, Tove Lindqvist, Sullen Point, Mill, Brae, Monday, 1998?", 2)
+    # Where no names were extracted there are none to choose from.
+    with opened(tmp_path / "m.db", way, model, extract=False) as memory:
+        found = memory.search("Whom do I owe the oil?", 2)
+    assert found.hits[0].score < VAGUE
     assert found.clues == ()
     assert model.told == []
+
+
+def test_forgetting_leaves_nothing_of_the_gist_in_memory(tmp_path: Path) -> None:
+    with opened(tmp_path / "m.db", "drafted", _Heard("")) as memory:
+        assert any(LIGHT in line for line in memory._gist())
+        memory.forget("light")
+        assert "Tove" not in repr(memory._gist._made)
+        assert any(MILL in line for line in memory._gist())
 
 
 def test_an_unknown_way_is_wrong_usage(tmp_path: Path) -> None:

@@ -71,6 +71,18 @@ def test_the_reader_tells_what_holds_now_and_what_held_then(tmp_path: Path) -> N
     assert "Lyon" in then.text
 
 
+@pytest.mark.parametrize("layers", [["lexical"], ["lexical", "dense", "episodic"]])
+def test_another_speakers_words_are_not_quoted_either_whatever_layers_are_asked(
+    tmp_path: Path, layers: list[str]
+) -> None:
+    with talked(tmp_path) as memory:
+        hers = memory.ask("Did Ann live close to the river?", 1, layers=layers)
+        his = memory.ask("Did Bo live close to the river, in Lyon, close?", 1, layers=layers)
+    assert "river" in hers.text
+    assert [hit.passage.said.speaker for hit in his.hits if hit.passage.said] == ["Ann"]
+    assert his.text == "Memory does not hold that of Bo. What comes nearest was said by Ann."
+
+
 @pytest.mark.models
 def test_what_one_speaker_told_of_herself_is_not_answered_of_another(tmp_path: Path) -> None:
     turns = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -60,9 +61,13 @@ class _Counting:
         return self.engine.count(messages)
 
     def stream(
-        self, messages: Sequence[Message], sampling: Sampling, cancel: object = None, bias: Bias | None = None
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        bias: Bias | None = None,
     ) -> Iterator[Piece | Finish]:
-        for piece in self.engine.stream(messages, sampling):
+        for piece in self.engine.stream(messages, sampling, cancel, bias):
             if isinstance(piece, Finish):
                 self.written += piece.generated_tokens
             yield piece

@@ -45,15 +45,18 @@ def run(arguments: argparse.Namespace) -> Report:
                 workspace.note(f"Remembering {len(collection.records):,} records.")
                 workspace.ingested(memory, collection.records, place)
                 rows += context_answers.measure(engine, memory, collection.questions, arguments)
-    taught = "plainly" if arguments.plain or engine.taught is None else "as it was taught to read"
-    notes = (
-        f"The model is asked {taught}. {arguments.sample} questions, the gold passage and four others that search "
-        f"finds, {arguments.permutations} orders of them; greedy answers of {context_answers.ANSWER} tokens at most. "
-        "Log-probabilities are of the first gold answer, in nats a token, teacher-forced after the prompt.",
+    notes = [
         f"Keys and values in {settings.kv_form}; times are medians of {arguments.repeats}, on warm files. "
-        f"A session has {context_times.SESSION:,} tokens, and a turn of it {context_times.TURN} passages.",
-    )
-    figures = {str(row[0]): row[1] for row in rows}
-    return Report(
-        f"context: {arguments.set.stem}, asked {taught}", ("figure", "value", "wanted"), tuple(rows), figures, notes
-    )
+        f"A session has {context_times.SESSION:,} tokens, and a turn of it {context_times.TURN} passages."
+    ]
+    name = f"context: {arguments.set.stem}"
+    if arguments.sample:
+        taught = "plainly" if arguments.plain or engine.taught is None else "as it was taught to read"
+        name += f", asked {taught}"
+        notes.insert(
+            0,
+            f"The model is asked {taught}. {arguments.sample} questions, the gold passage and four others that search "
+            f"finds, {arguments.permutations} orders of them; greedy answers of {context_answers.ANSWER} tokens at "
+            "most. Log-probabilities are of the first gold answer, in nats a token, teacher-forced after the prompt.",
+        )
+    return Report(name, ("figure", "value", "wanted"), tuple(rows), {str(row[0]): row[1] for row in rows}, tuple(notes))

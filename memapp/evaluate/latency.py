@@ -19,7 +19,7 @@ from memapp.evaluate.data import Record, load, load_corpus
 from memapp.evaluate.report import Report
 from memapp.memory import Memory
 from memapp.protocols import Embedder
-from memapp.types import Token
+from memapp.types import Done, Token
 
 _WARM_UP = 20
 _COLD_RUNS = 7
@@ -66,11 +66,8 @@ def run(arguments: argparse.Namespace) -> Report:
     notes = (
         f"{len(questions)} questions, each with its embedding, over all layers. Passages are sentences of the corpus"
         f" put together anew; above {arguments.real:,} their vectors are real ones moved by noise. A cold process is"
-        f" `memapp search`, median of {_COLD_RUNS}; `memapp --help` takes {figures['memapp --help']['cold_s']:.2f} s."
-        + (
-            f" {arguments.answers} questions are answered; nothing is kept from one to the next."
-            * bool(arguments.answers)
-        ),
+        f" `memapp search`, median of {_COLD_RUNS}; `memapp --help` takes {figures['memapp --help']['cold_s']:.2f} s.",
+        *([f"{arguments.answers} questions are answered, no two the same."] if arguments.answers else []),
     )
     return Report(f"latency: {arguments.corpus.stem}", columns, tuple(rows), figures, notes)
 
@@ -122,12 +119,13 @@ def _answered(store: Path, questions: Sequence[str], embedder: Embedder) -> dict
     with Memory.open(store, embedder=embedder, settings=workspace.settings()) as memory:
         memory.ask(questions[-1])
         for question in questions:
-            began = time.perf_counter()
+            began, first_word = time.perf_counter(), 0.0
             for event in memory.stream(question):
                 if isinstance(event, Token):
-                    times.append((time.perf_counter() - began) * 1000)
-                    break
-            tokens.append(memory.ask(question).tokens.prompt)
+                    first_word = first_word or time.perf_counter() - began
+                elif isinstance(event, Done):
+                    tokens.append(event.answer.tokens.prompt)
+            times.append(first_word * 1000)
     first = {name: float(np.quantile(times, part)) for name, part in zip(_FIRST, (0.5, 0.95), strict=False)}
     return {**first, "prompt_tokens": statistics.median(tokens)}
 

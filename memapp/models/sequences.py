@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,10 @@ class _Joined:
     cells: int
 
 
+_Known = tuple[int, tuple[int, ...]]
+"""The adapter that a state was made with, and its tokens."""
+
+
 class Window(Context):
     """A Context that can also read passages apart and keeps what it holds of other conversations.
 
@@ -55,8 +59,8 @@ class Window(Context):
         super().__init__(model, options, lib, pointer, tap)
         self.sequences = options.sequences
         self._joined: _Joined | None = None
-        self._beginnings: dict[tuple[int, ...], bytes] = {}
-        self._others: OrderedDict[tuple[int, ...], bytes] = OrderedDict()
+        self._beginnings: dict[_Known, bytes] = {}
+        self._others: OrderedDict[_Known, bytes] = OrderedDict()
         self.budget = 0 if model.kept_whole else options.aside_bytes
         """Bytes that states of other conversations may take."""
         self._session = 0
@@ -102,14 +106,14 @@ class Window(Context):
         The first `session` tokens are a conversation that may go on: its state is put aside, within `budget`, when
         another prompt takes the window.
         """
-        here, there = common(self.held, tokens), max(self._others, key=lambda held: common(held, tokens), default=())
-        state = self._others.pop(there) if common(there, tokens) > here + _WORTH else None
+        here, there = common(self.held, tokens), self._nearest(self._others, tokens)
+        state = self._others.pop((self._made_with, there)) if common(there, tokens) > here + _WORTH else None
         if self._session > here + _WORTH:
             self.put_aside()
         if state is not None:
             self._hold(there, state)
-        elif common(begun := self._begun(tokens), tokens) > common(self.held, tokens):
-            self._hold(begun, self._beginnings[begun])
+        elif common(begun := self._nearest(self._beginnings, tokens), tokens) > common(self.held, tokens):
+            self._hold(begun, self._beginnings[self._made_with, begun])
         here = common(self.held, tokens)
         note = "" if here + _WORTH >= min(session, len(tokens)) else self._why(here, session)
         self.keep(here)
@@ -120,10 +124,10 @@ class Window(Context):
         """Keeps the state of the conversation that the window holds, if there is one, and empties the window."""
         self.keep(self._session)
         if len(self.held) >= _WORTH and self.budget > 0:
-            held = tuple(self.held)
-            for other in [other for other in self._others if other == held[: len(other)]]:
-                del self._others[other]
-            self._others[held] = self.save(ANSWER)
+            held, made_with = tuple(self.held), self._made_with
+            for known in [(by, other) for by, other in self._others if by == made_with and other == held[: len(other)]]:
+                del self._others[known]
+            self._others[made_with, held] = self.save(ANSWER)
             while sum(map(len, self._others.values())) > self.budget:
                 self._others.popitem(last=False)
         self._session = 0
@@ -134,9 +138,15 @@ class Window(Context):
         if self.restore(ANSWER, state):
             self.held[:] = tokens
 
-    def _begun(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        """Of the beginnings that are kept, the one that shares most with these tokens."""
-        return max(self._beginnings, key=lambda begun: common(begun, tokens), default=())
+    @property
+    def _made_with(self) -> int:
+        """What tells states of different adapters apart."""
+        return id(self._adapter)
+
+    def _nearest(self, kept: Collection[_Known], tokens: Sequence[int]) -> tuple[int, ...]:
+        """Of what is kept, and made as the window computes now, what shares most with these tokens."""
+        own = (held for by, held in kept if by == self._made_with)
+        return max(own, key=lambda held: common(held, tokens), default=())
 
     def _why(self, here: int, session: int) -> str:
         if self.budget <= 0:
@@ -146,9 +156,9 @@ class Window(Context):
         return f"only {here} of the conversation's {session} tokens are as they were: earlier turns were left out"
 
     def adapt(self, adapter: Any) -> None:
-        """As Context.adapt: what is kept aside was made otherwise too, and goes."""
+        """As Context.adapt; what the window holds of a conversation is put aside until it goes on as it began."""
         if adapter is not self._adapter:
-            self.forget()
+            self.put_aside()
         super().adapt(adapter)
 
     def forget(self) -> None:
@@ -163,7 +173,7 @@ class Window(Context):
 
     def begin(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> None:
         """Makes the window hold just this beginning; it is computed once."""
-        key = tuple(tokens)
+        key = self._made_with, tuple(tokens)
         self.put_aside()
         self.clear()
         if key not in self._beginnings:
@@ -172,7 +182,7 @@ class Window(Context):
                 self._beginnings.clear()
             self._beginnings[key] = self.save(ANSWER)
             return
-        self._hold(key, self._beginnings[key])
+        self._hold(key[1], self._beginnings[key])
 
     def read_apart(self, tokens: Sequence[int], stopped: Callable[[], bool]) -> bytes:
         """The state of a passage that sees what the window holds and itself; the window is then as it was.

@@ -72,6 +72,33 @@ def test_the_plain_model_is_not_touched_by_it(engine: LlamaEngine) -> None:
         assert said(untaught, asked) == before
 
 
+def test_a_conversation_with_either_waits_while_the_other_answers(engine: LlamaEngine) -> None:
+    assert engine.taught is not None
+    told = (
+        Message("user", "The tide turns at Sullen Point and the mill at Brae grinds rye. " * 12),
+        Message("assistant", "I see."),
+    )
+    asked = (*told, Message("user", "Where does the mill stand?"))
+    for one, other in ((engine, engine.taught), (engine.taught, engine)):
+        engine.forget()
+        *pieces, cold = one.stream(asked, SHORT)
+        said(other, (Message("user", "Name a river in France."),))
+        *later, warm = one.stream(asked, SHORT)
+        *_, strange = other.stream(asked, SHORT)
+        assert isinstance(cold, Finish)
+        assert isinstance(warm, Finish)
+        assert isinstance(strange, Finish)
+        assert cold.reading is not None
+        assert warm.reading is not None
+        assert strange.reading is not None
+        assert (cold.reading.held, strange.reading.held) == (0, 0)
+        assert warm.reading.held > 150
+        assert warm.reading.text < 60
+        assert [piece.text for piece in later if isinstance(piece, Piece)] == [
+            piece.text for piece in pieces if isinstance(piece, Piece)
+        ]
+
+
 def test_a_damaged_adapter_is_refused(tmp_path: Path) -> None:
     path = bundled_path()
     assert path is not None
