@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from lxml import html
 
+from memapp.memory import Memory
+
 DATA = Path(__file__).parents[1] / "data"
 SAMPLE = DATA / "sample"
 FILES = sorted(path for path in SAMPLE.rglob("*") if path.is_file())
@@ -74,6 +76,16 @@ def test_every_file_is_small_and_holds_text(path: Path) -> None:
     limit = 40_000 if path.suffix in BINARY else 60_000
     assert path.stat().st_size <= limit
     assert len(TEXTS[path.relative_to(SAMPLE).as_posix()]) > 200
+
+
+@pytest.mark.models
+def test_the_questions_of_the_demo_are_answered_rightly_and_cited(tmp_path: Path) -> None:
+    with Memory.open(tmp_path / "m.db") as memory:
+        memory.ingest([SAMPLE])
+        for question in QUESTIONS[:5]:
+            answer = memory.ask(question["question"])
+            assert any(right in answer.text for right in question["answers"]), (question["question"], answer.text)
+            assert answer.citations[0].document.endswith(question["documents"][0].rpartition("/")[2])
 
 
 def test_json_is_valid_and_record_ids_are_unique() -> None:

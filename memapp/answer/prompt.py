@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from memapp.answer import reading
+from memapp.answer import quote, reading
 from memapp.errors import ContextOverflow
 from memapp.models.harmless import harmless
 from memapp.types import Apart, Budget, Hit, Message, SetPrompt, SoftPrompt, Turn
@@ -50,8 +50,10 @@ class Prompt:
 
 
 def worth_reading(hits: Sequence[Hit], focus: float) -> tuple[Hit, ...]:
-    """The hits that score at least `focus` times the best one's score: those far behind only distract."""
-    return tuple(hit for hit in hits if hit.score >= focus * hits[0].score)
+    """The hits that score at least `focus` times the best one's score: those far behind only distract, as do turns of
+    conversations that only ask, which are like the question but answer nothing."""
+    telling = [hit for hit in hits if not quote.only_asks(hit.passage)] or hits
+    return tuple(hit for hit in telling if hit.score >= focus * telling[0].score)
 
 
 def build(

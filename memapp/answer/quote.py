@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from memapp.answer.cite import sentences, words
-from memapp.types import Citation, Hit, Vectors
+from memapp.types import Citation, Hit, Passage, Vectors
 
 MEANING = 0.7
 """Weight of the cosine between sentence and question; the rest is the share of the question's words that it holds."""
@@ -22,6 +22,12 @@ class Quote:
 
     citation: Citation
     fit: float
+
+
+def only_asks(passage: Passage) -> bool:
+    """Whether it is a turn of a conversation that has nothing but questions."""
+    words = passage.text[passage.stamp :]
+    return passage.said is not None and all(words[end - 1] in _ASKS for _, end in sentences(words))
 
 
 def best(question: str, asked: Vectors, hits: Sequence[Hit], embed: Callable[[Sequence[str]], Vectors]) -> Quote | None:

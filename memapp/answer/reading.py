@@ -69,7 +69,7 @@ def shown(one: Passage) -> str:
     if said is None:
         return passage(one.title, one.text)
     when = moment(said.time) if said.time else None
-    by = f"{said.speaker}, {Period(when.date(), when.date())}" if when else said.speaker
+    by = f"{said.speaker} ({Period(when.date(), when.date())})" if when else said.speaker
     return f"{flat(by)}: {harmless(one.text[one.stamp :]).strip()}".translate(_ROUND)
 
 

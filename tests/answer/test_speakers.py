@@ -31,12 +31,21 @@ JON = turn(2, "Jon", "Congratulations, Gina! Your store looks great. I sold mine
 
 def test_a_turn_is_read_with_who_said_it_on_which_day_and_without_square_brackets() -> None:
     one = turn(3, "Gina", "I went yesterday [7 May 2023]. [a photo of a dog]")
-    assert reading.shown(one) == "Gina, 8 May 2023: I went yesterday (7 May 2023). (a photo of a dog)"
+    assert reading.shown(one) == "Gina (8 May 2023): I went yesterday (7 May 2023). (a photo of a dog)"
     _, asked, _ = reading.messages("When did Gina go?", [one])
     assert "export 7" not in asked.content
     assert "13:56" not in asked.content
     (_, plain) = prompt.Plain().messages("When did Gina go?", hits(one), ())
     assert reading.shown(one) in plain.content
+
+
+def test_turns_that_only_ask_are_not_worth_reading_unless_nothing_else_is() -> None:
+    asks, asks_too = turn(10, "Jon", "Then who has the key? Gina?"), turn(11, "Jon", "Who?")
+    tells, shows = turn(12, "Gina", "Who asks? Maria has it."), turn(13, "Gina", "This one? [a photo of a key]")
+    note = Passage(14, "d", "Note", "Who has the key?", 0, 16)
+    read = prompt.worth_reading(hits(asks, tells, asks_too, shows, note), 0.0)
+    assert [hit.passage.id for hit in read] == [12, 13, 14]
+    assert [hit.passage.id for hit in prompt.worth_reading(hits(asks, asks_too), 0.0)] == [10, 11]
 
 
 def test_a_turn_of_no_known_day_is_read_under_its_speaker() -> None:
