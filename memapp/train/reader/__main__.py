@@ -1,7 +1,8 @@
-"""`python -m memapp.train.reader {prepare,fit,pack}`: makes the reader that ships, in three steps.
+"""`python -m memapp.train.reader {prepare,fit,apart,pack}`: makes the two adapters of the reader that ships.
 
 `prepare --data FOLDER --pieces FILE` needs llama.cpp; `fit --pieces FILE --model GGUF --out FOLDER` needs torch, and a
-GPU if it is to take minutes; `pack --fitted FOLDER` writes data/weights/reader.gguf and its manifest.
+GPU if it is to take minutes; `apart`, with the reader's adapter too, needs torch and an hour of two cores; `pack --name
+{reader,apart} --fitted FOLDER` writes the adapter and its manifest to data/weights.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-STEPS = ("prepare", "fit", "pack")
+STEPS = ("prepare", "fit", "apart", "pack")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
