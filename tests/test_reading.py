@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine
 from memapp.records import answer_record
 from memapp.settings import Settings
 from memapp.store import kv
-from memapp.types import Done, Hit, Passage, Turn
+from memapp.types import Done, Finish, Hit, Message, Passage, Piece, Sampling, SetPrompt, Turn
 
 KEEPER = "Tove Lindqvist kept the light on Sullen Point until 1998. Her dog was called Biscuit."
 MILL = "The mill at Brae grinds rye on Mondays. Its miller is Ingrid Moe, who keeps a dog."
@@ -179,3 +180,37 @@ def test_earlier_turns_go_by_halves_so_that_prompts_begin_alike() -> None:
         begins.append(kept[0].question)
     assert len(set(begins)) <= 8
     assert prompt.recent([Turn("Long?", "word " * 500)], 100, lambda messages: 500) == []
+
+
+class ReaderApart(ScriptedEngine):
+    """Taught to read; behind passages that it read apart it can only name the first."""
+
+    @property
+    def taught(self) -> ReaderApart:
+        return self
+
+    def reads_apart(self) -> str:
+        return ""
+
+    def count_set(self, prompt: SetPrompt) -> int:
+        return sum(len(one.text.split()) for one in prompt.passages)
+
+    def stream_set(self, prompt: SetPrompt, sampling: Sampling, *_: object) -> Iterator[Piece | Finish]:
+        return self.stream((Message("user", prompt.closing),), sampling)
+
+    def forget(self) -> None:
+        """Nothing is kept."""
+
+
+@pytest.mark.parametrize("how", ["set", "apart"])
+def test_the_number_of_a_passage_read_apart_names_none(tmp_path: Path, how: str) -> None:
+    settings = replace(SET, reading=how)
+    engine = ReaderApart(["Ingrid Moe [1]"])
+    with Memory.open(tmp_path / "m.db", settings=settings, embedder=ScriptedEmbedder(), engine=engine) as memory:
+        memory.add("The dog at the mill, the dog of Brae, barks. It fears Ingrid Moe.", id="dog")
+        memory.add("The miller who keeps a dog is Ingrid Moe.", id="miller")
+        question = "Does the dog of Brae at the mill have Ingrid, who is the miller and keeps a dog?"
+        answer = memory.ask(question)
+    assert {hit.passage.document for hit in answer.hits} == {"dog", "miller"}
+    assert [one.document for one in answer.citations] == ["miller"]
+    assert answer.hits[0].passage.document == "dog"

@@ -22,6 +22,7 @@ from memapp.protocols import Engine
 from memapp.types import Hit, Piece, Sampling
 
 WAYS = ("gold alone", "gold among 4 others", "found by recall", "gold taken out")
+_NAMES = {"sequential": "reader", "set": "reader, passages as a set", "apart": "reader, passages apart"}
 _TOKENS = 48
 _PLAIN = Sampling(_TOKENS, stop=("\n\n",))
 _SHORT = Sampling(_TOKENS, stop=("\n",))
@@ -49,7 +50,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="NAME_corpus.json")
     parser.add_argument("--sample", type=int, default=200, help="questions drawn, always the same (200); 0 is all")
     parser.add_argument("--plain", action="store_true", help="ask the model as it was before it was taught, too")
-    parser.add_argument("--set-prompt", action="store_true", help="have passages read as a set, too")
+    parser.add_argument(
+        "--readings", nargs="+", default=["sequential"], choices=ask.READINGS, help="how passages are read (sequential)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> Report:
@@ -68,9 +71,8 @@ def run(arguments: argparse.Namespace) -> Report:
         for number, question in enumerate(collection.questions):
             read = _read(memory, question, number)
             for way, hits in read.items():
-                _ask(found, (way, "reader"), engine.taught, question, hits, reading.Form())
-                if arguments.set_prompt:
-                    _ask(found, (way, "reader, passages as a set"), engine.taught, question, hits, reading.Form(), True)
+                for how in arguments.readings:
+                    _ask(found, (way, _NAMES[how]), engine.taught, question, hits, reading.Form(), how)
                 if arguments.plain and way != WAYS[3]:
                     _ask(found, (way, "plain"), engine, question, hits, prompt.Plain())
     return _report(arguments.set.stem, found, len(collection.questions))
@@ -98,15 +100,14 @@ def _ask(
     question: Question,
     hits: Sequence[Hit],
     form: prompt.Form,
-    apart: bool = False,
+    how: str = "sequential",
 ) -> None:
     values = found.setdefault(key, Values())
     taught = isinstance(form, reading.Form)
     text, logprob, tokens = "", 0.0, 0
+    made = None
     if hits:
-        made, _ = ask.prompted(
-            engine, replace(workspace.settings(), reading=ask.READINGS[apart]), question.text, hits, form=form
-        )
+        made, _ = ask.prompted(engine, replace(workspace.settings(), reading=how), question.text, hits, form=form)
         for piece in ask.written(engine, made, _SHORT if taught else _PLAIN):
             if isinstance(piece, Piece):
                 text, logprob, tokens = text + piece.text, logprob + piece.logprob, tokens + piece.tokens
@@ -115,8 +116,7 @@ def _ask(
         values.exact.append(metrics.exact_match(text, question.answers))
         return
     told = reading.written(text)
-    named = hits[told.number - 1] if 0 < told.number <= len(hits) else None
-    cited = cite.locate(told.text, question.text, hits, named)
+    cited = cite.locate(told.text, question.text, hits, ask.named(told, made) if made else None)
     said = "" if told.number == 0 else told.text
     right = metrics.f1(said, question.answers)
     values.f1.append(right)
