@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from memapp.layers.episodic import question as naming
 from memapp.types import Citation, Hit, Passage, Score
 
-CLOSER = 0.12
+CLOSER = 0.1
 """By how much another speaker's turn fits a question better than what is cited, in scores of the episodic layer, for
 the question to be taken as one about him."""
 _PAIR = 2

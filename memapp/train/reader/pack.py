@@ -33,22 +33,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", choices=tuple(_FIT), default="reader", help="which of the two (reader)")
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder ({OUT})")
     parser.add_argument("--halves", action="store_true", help="16 bits a number in place of 8")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        help="share of what was learned that is kept (1); figures of fitting are at 1",
+    )
     options = parser.parse_args(arguments)
     fitted, name = options.fitted, options.name
     told = json.loads((fitted / f"{name}.json").read_text(encoding="utf-8"))
     tensors = {key: value for side in "ab" for key, value in load_file(fitted / f"{name}-{side}.safetensors").items()}
     out = options.out / _FILE[name]
-    lora.write(out, tensors, float(told["alpha"]), small=not options.halves)
+    lora.write(out, tensors, float(told["alpha"]) * options.strength, small=not options.halves)
     manifest = {
         "made_by": [
             _PREPARE,
             f"python -m memapp.train.reader {_FIT[name]}",
-            f"python -m memapp.train.reader pack --name {name} --fitted FITTED",
+            f"python -m memapp.train.reader pack --name {name} --fitted FITTED --strength {options.strength:g}",
         ],
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "model": {"name": BUNDLED, "sha256": BUNDLED_SHA256},
         "questions": [f"{one}, documents that train" for one in SETS],
         "passages": _PASSAGES[name],
+        "strength": options.strength,
         "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
         **told,
     }
