@@ -56,7 +56,6 @@ class _Loaded:
     options: Options = field(default_factory=Options)
     """As the model was opened with."""
     adapter: Any = None
-    behind: Any = None
     """What makes a reader of the model, if there is one."""
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -64,7 +63,7 @@ class _Loaded:
         for part in (self.reader, self.context, self.model):
             if part is not None:
                 part.close()
-        self.model = self.context = self.reader = self.template = self.adapter = self.behind = None
+        self.model = self.context = self.reader = self.template = self.adapter = None
 
 
 class LlamaEngine:
@@ -78,16 +77,14 @@ class LlamaEngine:
         identity: str = "",
         locate: Callable[[], tuple[Path, Options]] | None = None,
         adapter: Path | None = None,
-        behind: Path | None = None,
     ) -> None:
         """`locate` may name another file and other options once the model is needed; the window stays the same.
-        `adapter` is the LoRA that makes a reader of it, `behind` one more for what the reader reads behind passages
-        that were read apart."""
+        `adapter` is the LoRA that makes a reader of it."""
         self._path = path
         self._options = options or Options()
         self._locate = locate or (lambda: (self._path, self._options))
         self._identity = identity or path.stem
-        self._adapter, self._behind = adapter, behind
+        self._adapter = adapter
         self._loaded = _Loaded()
         self._lock = threading.Lock()
         self._worker = Worker(f"llama-{path.stem}")
@@ -116,7 +113,6 @@ class LlamaEngine:
         model = Model(path, options)
         try:
             self._loaded.adapter = model.adapter(self._adapter) if self._adapter else None
-            self._loaded.behind = model.adapter(self._behind) if self._adapter and self._behind else None
             sequences = 1 if model.kept_whole else SEQUENCES
             self._loaded.context = model.opened(Window, replace(options, sequences=sequences))
         except BaseException:
@@ -369,12 +365,8 @@ def _opened(loaded: _Loaded) -> tuple[Model, Window]:
 def _write(loaded: _Loaded, prompt: Tokens, sampling: Sampling, run: Run, put: Put) -> None:
     """Runs in the owner thread."""
     model, window = _opened(loaded)
-    _adapt(loaded, window, run)
+    window.adapt(loaded.adapter if run.taught else None)
     write(model, window, prompt, sampling, run, put)
-
-
-def _adapt(loaded: _Loaded, window: Window, run: Run) -> None:
-    window.adapt(*((loaded.adapter, loaded.behind) if run.taught else (None, None)))
 
 
 def _chances(loaded: _Loaded, prompt: Tokens, ids: list[int], run: Run) -> list[float]:
@@ -387,7 +379,7 @@ def _chances(loaded: _Loaded, prompt: Tokens, ids: list[int], run: Run) -> list[
 def _forced(loaded: _Loaded, prompt: Tokens, ids: list[int], run: Run) -> float:
     """Runs in the owner thread."""
     _, window = _opened(loaded)
-    _adapt(loaded, window, run)
+    window.adapt(loaded.adapter if run.taught else None)
     return forced(window, prompt, ids, run)
 
 

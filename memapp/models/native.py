@@ -312,17 +312,14 @@ class Context:
         if adapter is self._adapter:
             return
         self.keep(0)
-        self.compute_with([adapter] if adapter is not None else [])
-        self._adapter = adapter
-
-    def compute_with(self, adapters: Sequence[Any]) -> None:
-        """Computes with all of these adapters from now on; what is held stays."""
-        pointers = (self._lib.llama_adapter_lora_p_ctypes * len(adapters))(
-            *(ctypes.cast(adapter, self._lib.llama_adapter_lora_p_ctypes) for adapter in adapters)
+        pointers = [adapter] if adapter is not None else []
+        adapters = (self._lib.llama_adapter_lora_p_ctypes * len(pointers))(
+            *(ctypes.cast(pointer, self._lib.llama_adapter_lora_p_ctypes) for pointer in pointers)
         )
-        scales = (ctypes.c_float * len(adapters))(*([1.0] * len(adapters)))
-        if self._lib.llama_set_adapters_lora(self._context, pointers, len(adapters), scales):
+        scales = (ctypes.c_float * len(pointers))(*([1.0] * len(pointers)))
+        if self._lib.llama_set_adapters_lora(self._context, adapters, len(pointers), scales):
             raise ModelError("llama.cpp does not take the adapter.", "Set `reader` to off.")
+        self._adapter = adapter
 
     def logits(self) -> Logits:
         """Logits after the last token, shape (vocabulary,); valid until the next computation."""

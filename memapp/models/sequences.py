@@ -59,7 +59,6 @@ class Window(Context):
         super().__init__(model, options, lib, pointer, tap)
         self.sequences = options.sequences
         self._joined: _Joined | None = None
-        self._behind: Any = None
         self._beginnings: dict[_Known, bytes] = {}
         self._others: OrderedDict[_Known, bytes] = OrderedDict()
         self.budget = 0 if model.kept_whole else options.aside_bytes
@@ -75,7 +74,7 @@ class Window(Context):
             if count > joined.at and count >= len(self.held):
                 return
             # Passages begin where the tokens before them end, so they go with what follows.
-            self._part()
+            self._joined = None
             self.remove(ANSWER, joined.at)
             del self.held[joined.at :]
         super().keep(count)
@@ -156,15 +155,11 @@ class Window(Context):
             return "nothing of this conversation is kept: it is new here, was left aside too long, or was forgotten"
         return f"only {here} of the conversation's {session} tokens are as they were: earlier turns were left out"
 
-    def adapt(self, adapter: Any, behind: Any = None) -> None:
-        """As Context.adapt; what the window holds of a conversation is put aside until it goes on as it began.
-
-        What follows joined passages is computed with the adapter `behind` too, which must not come without the other.
-        """
-        if adapter is not self._adapter or behind is not self._behind:
+    def adapt(self, adapter: Any) -> None:
+        """As Context.adapt; what the window holds of a conversation is put aside until it goes on as it began."""
+        if adapter is not self._adapter:
             self.put_aside()
         super().adapt(adapter)
-        self._behind = behind
 
     def forget(self) -> None:
         """Empties the window and what is kept aside."""
@@ -250,15 +245,7 @@ class Window(Context):
             self.remove(ANSWER, at)
         elif pieces:
             self._joined = _Joined(at, cells)
-            if self._behind is not None:
-                self.compute_with([self._adapter, self._behind])
         return refused
-
-    def _part(self) -> None:
-        """No passages are joined any more."""
-        if self._joined is not None and self._behind is not None:
-            self.compute_with([self._adapter])
-        self._joined = None
 
     def _taken(self, piece: Piece, read_at: int) -> bool:
         return self.restore(ASIDE, piece.state) and self.span(ASIDE) == (read_at, read_at + piece.tokens - 1)
@@ -311,7 +298,7 @@ class Window(Context):
     def clear(self) -> None:
         """Empties both sequences, so that cells are taken from the first on."""
         self.held.clear()
-        self._part()
+        self._joined = None
         self._lib.llama_memory_clear(self._memory, False)
 
     def _check(self, sequence: int, first: int = 0, end: int = 1) -> None:

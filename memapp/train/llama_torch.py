@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,14 +33,6 @@ class Shape:
     head_width: int
     theta: float
     epsilon: float
-
-
-class Cache(Protocol):
-    """Keys and values of what was read before."""
-
-    def extended(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """All keys and values, these behind those from before: (batch, heads, length, width)."""
-        ...
 
 
 class Projection(nn.Module):  # type: ignore[misc]
@@ -73,7 +65,7 @@ class Layer(nn.Module):  # type: ignore[misc]
         self.register_buffer("attn_norm", tensors["attn_norm.weight"], persistent=False)
         self.register_buffer("ffn_norm", tensors["ffn_norm.weight"], persistent=False)
 
-    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None, cache: Cache | None) -> Tensor:
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None, cache: _Cache | None) -> Tensor:
         shape = self.shape
         h = F.rms_norm(x, (shape.width,), self.attn_norm, shape.epsilon)
         q = _rotated(self._heads(self.attn_q(h), shape.heads), turn)
@@ -117,7 +109,7 @@ class Llama(nn.Module):  # type: ignore[misc]
         ids: Tensor,
         positions: Tensor | None = None,
         mask: Tensor | None = None,
-        cache: Cache | None = None,
+        cache: _Cache | None = None,
     ) -> Tensor:
         """States after the last norm, shape (batch, length, width), which `head` makes logits of.
 
@@ -223,18 +215,6 @@ def load_lora(model: Llama, state: dict[str, Tensor], alpha: float) -> None:
             a, b = (state[f"{name}.weight.lora_{part}"].to(projection.weight.device, torch.float32) for part in "ab")
             projection.a, projection.b = nn.Parameter(a), nn.Parameter(b)
             projection.scale = alpha / a.shape[0]
-
-
-def load_gguf_lora(path: Path) -> tuple[dict[str, Tensor], float]:
-    """The tensors of an adapter in a GGUF file, dequantised, and its alpha: what `load_lora` takes."""
-    import gguf
-
-    reader: Any = gguf.GGUFReader(path)
-    state = {}
-    for tensor in reader.tensors:
-        array = np.array(gguf.dequantize(tensor.data, tensor.tensor_type), np.float32)
-        state[tensor.name] = torch.from_numpy(array)
-    return state, float(reader.get_field("adapter.lora.alpha").contents())
 
 
 def _projections(model: Llama, targets: Sequence[str]) -> Iterator[tuple[str, Projection]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,33 +137,6 @@ def test_states_of_the_reader_are_not_those_of_the_plain_model(engine: LlamaEngi
     plain, taught = engine.tokens_apart(made), engine.tokens_apart(made, taught=True)
     assert plain.ids == taught.ids
     assert plain.passages[0][0] != taught.passages[0][0]
-
-
-def test_what_follows_passages_read_apart_has_an_adapter_of_its_own(engine: LlamaEngine) -> None:
-    asked = reading.messages("Who is the miller at Brae?", PASSAGES)
-    apart = reading.Form().apart("Who is the miller at Brae?", [Hit(n, 1.0, one) for n, one in enumerate(PASSAGES)], ())
-    path = bundled_path()
-    assert path is not None
-
-    def sure(one: LlamaEngine, taught: bool = True) -> tuple[float, float]:
-        """Of an answer after passages read apart, and one after another."""
-        tokens = one.tokens_apart(apart, taught=taught)
-        return one.forced(tokens, " Ada Quill", taught=taught), one.forced(asked, " Ada Quill", taught=taught)
-
-    with LlamaEngine(path, OPTIONS, adapter=shipped(READER), behind=shipped(READER)) as other:
-        assert sure(other, taught=False) == sure(engine, taught=False)
-        for _ in range(2):
-            alone, twice = sure(engine), sure(other)
-            assert abs(alone[0] - twice[0]) > 0.05
-            assert alone[1] == twice[1]
-        cancel = threading.Event()
-        assert other.taught is not None
-        for piece in other.taught.stream_set(apart, SHORT, cancel):
-            cancel.set()
-            last = piece
-        assert isinstance(last, Finish)
-        assert last.reason == "cancelled"
-        assert sure(other) == twice
 
 
 def test_it_ends_where_the_model_ends(engine: LlamaEngine) -> None:

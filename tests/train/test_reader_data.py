@@ -12,17 +12,15 @@ import pytest
 
 from memapp.answer import reading
 from memapp.evaluate.split import held_out
-from memapp.models import set_prompt
 from memapp.models.catalog import bundled_path
 from memapp.models.embedder import MiniLMEmbedder
 from memapp.models.native import Model, Options
 from memapp.models.template import Template
 from memapp.train import ragged
 from memapp.train.reader import examples
-from memapp.train.reader.counterfactual import counterfactual
 from memapp.train.reader.pieces import Pieces
 from memapp.train.reader.prepare import NOVELS, SETS, SPARE, prepare
-from memapp.types import Hit, Passage
+from memapp.types import Passage
 
 pytestmark = pytest.mark.models
 
@@ -138,33 +136,3 @@ def test_batches_hold_every_example_once_and_keep_to_their_size() -> None:
     found = list(examples.batches(lengths, 2000, random.Random(1)))
     assert sorted(index for batch in found for index in batch) == list(range(300))
     assert all(max(lengths[index] for index in batch) * len(batch) <= 2000 for batch in found)
-
-
-def test_what_is_read_apart_has_the_very_tokens_of_an_answer_that_reads_so(made: Pieces, model: Model) -> None:
-    name = SETS[0]
-    hits = [
-        Hit(n + 1, 1.0, Passage(n, "d", title, f"{text} {name}", 0, 1))
-        for n, (title, text) in enumerate(list(PASSAGES.items())[:3])
-    ]
-    asked = reading.Form().apart("When was  Town 0\nfounded?", hits, ())
-    tokens = set_prompt.apart(model, Template(model), asked, "", Options())
-    assert made.part("head").tolist() == tokens.base == tokens.head
-    read = [examples.read_apart(made, made.passages[n]).tolist() for n in range(3)]
-    assert read == [ids for _, ids in tokens.passages]
-    assert examples.behind(made, made.questions[0]).tolist() == tokens.tail
-
-
-def test_a_counterfactual_passage_answers_its_question_otherwise(made: Pieces) -> None:
-    known = examples.known(made, held_out=False)
-    own = {(pair.passage, made.text(pair.question)): made.text(pair.answer) for pair in known}
-    told = counterfactual(made, known, random.Random(0))
-    assert {one.passage for one in told} == {pair.passage for pair in known}
-    changed = 0
-    for one in told:
-        text = made.text(one.ids)
-        for question, answer in one.asked:
-            assert made.text(answer) in text
-            was = own[one.passage, made.text(question)]
-            changed += made.text(answer) != was
-            assert made.text(answer) == was or was not in text
-    assert changed > 0.9 * len(own)

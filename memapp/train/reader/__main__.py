@@ -1,8 +1,7 @@
-"""`python -m memapp.train.reader {prepare,fit,apart,pack}`: makes the two adapters of the reader that ships.
+"""`python -m memapp.train.reader {prepare,fit,pack}`: makes the reader that ships, in three steps.
 
 `prepare --data FOLDER --pieces FILE` needs llama.cpp; `fit --pieces FILE --model GGUF --out FOLDER` needs torch, and a
-GPU if it is to take minutes; `apart`, with the reader's adapter too, needs torch and an hour of two cores; `pack --name
-{reader,apart} --fitted FOLDER` writes the adapter and its manifest to data/weights.
+GPU if it is to take minutes; `pack --fitted FOLDER` writes data/weights/reader.gguf and its manifest.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-STEPS = ("prepare", "fit", "apart", "pack")
+STEPS = ("prepare", "fit", "pack")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -63,16 +63,6 @@ def prompt(pieces: Pieces, question: Ints, passages: Sequence[int], before: bool
     return np.concatenate(parts)
 
 
-def read_apart(pieces: Pieces, passage: Ints) -> Ints:
-    """A passage that is read apart from others, behind the head: each is the first."""
-    return np.concatenate([pieces.numbered(1)[1:], passage, pieces.part("again")[:1]])
-
-
-def behind(pieces: Pieces, question: Ints) -> Ints:
-    """What follows passages that were read apart, up to the answer."""
-    return np.concatenate([pieces.part("question"), question, pieces.part("tail"), pieces.part("answer")])
-
-
 def reading(pieces: Pieces, pair: Pair, chance: random.Random) -> Example:
     """A prompt of some passages in any order, with the right one among them or without."""
     unanswered = chance.random() < UNANSWERED
@@ -118,20 +108,19 @@ def asking(pieces: Pieces, question: int) -> Example:
 def made(pieces: Pieces, passage: int, written: Sequence[int]) -> Pair | None:
     """What was written after an invitation, if it is a question on the passage that the passage answers."""
     next_, ids = list(map(int, pieces.part("ask_next"))), list(written)
-    at = find(ids, next_)
+    at = _find(ids, next_)
     if at < 1:
         return None
     answer, question = ids[:at], ids[at + len(next_) :]
     text = list(map(int, pieces.passages[passage]))
-    if not (len(answer) <= 12 and 4 <= len(question) <= 32) or find(text, answer) < 0 or find(question, answer) >= 0:
+    if not (len(answer) <= 12 and 4 <= len(question) <= 32) or _find(text, answer) < 0 or _find(question, answer) >= 0:
         return None
     alike = pieces.alike[passage]
-    others = [one for one in map(int, alike) if one >= 0 and find(list(pieces.passages[one]), answer) < 0]
+    others = [one for one in map(int, alike) if one >= 0 and _find(list(pieces.passages[one]), answer) < 0]
     return Pair(np.array(question, np.int32), np.array(answer, np.int32), passage, np.array(others, np.int32))
 
 
-def find(text: Sequence[int], part: Sequence[int]) -> int:
-    """Where a sequence stands in another one; -1 where it does not."""
+def _find(text: Sequence[int], part: Sequence[int]) -> int:
     length = len(part)
     first = part[0] if length else -1
     return next(
