@@ -315,7 +315,7 @@ def form_of(reader: Engine | None) -> prompt.Form:
 def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:
     """The reader's few words with the sentence that says them, or the abstention."""
     told = reading.written(draft.text)
-    cited = cite.locate(told.text, found.question, made.used, named(told, made))
+    cited = cite.locate(told.text, found.question, made.used, made.numbered(told.number))
     sure = confidence.of_reading(draft.logprob, draft.tokens, cited.support)
     answer = Answer(draft.question, cited.text, cited.citations, sure, hits=found.hits, dropped=_unread(found, made))
     if draft.stopped:
@@ -323,11 +323,6 @@ def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Promp
     if told.number == 0 or not cited.citations or sure < recall.settings.abstain_below:
         return _withheld(answer)
     return answer
-
-
-def named(told: reading.Written, made: prompt.Prompt) -> Hit | None:
-    """The passage of the number that was written. Passages that were read apart all bear the first: it names none."""
-    return made.used[told.number - 1] if made.apart is None and 0 < told.number <= len(made.used) else None
 
 
 def _withheld(answer: Answer) -> Answer:

@@ -211,6 +211,5 @@ def test_the_number_of_a_passage_read_apart_names_none(tmp_path: Path, how: str)
         memory.add("The miller who keeps a dog is Ingrid Moe.", id="miller")
         question = "Does the dog of Brae at the mill have Ingrid, who is the miller and keeps a dog?"
         answer = memory.ask(question)
-    assert {hit.passage.document for hit in answer.hits} == {"dog", "miller"}
+    assert [hit.passage.document for hit in answer.hits] == ["dog", "miller"]
     assert [one.document for one in answer.citations] == ["miller"]
-    assert answer.hits[0].passage.document == "dog"

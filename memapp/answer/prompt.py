@@ -48,6 +48,10 @@ class Prompt:
     reminded: tuple[int, ...] = ()
     """Ids of these, in the order in which they are read."""
 
+    def numbered(self, number: int) -> Hit | None:
+        """The passage that bears this number alone: passages that are read apart are each the first."""
+        return self.used[number - 1] if self.apart is None and 0 < number <= len(self.used) else None
+
 
 def worth_reading(hits: Sequence[Hit], focus: float) -> tuple[Hit, ...]:
     """The hits that score at least `focus` times the best one's score: those far behind only distract, as do turns of

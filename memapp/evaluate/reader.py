@@ -22,7 +22,8 @@ from memapp.protocols import Engine
 from memapp.types import Hit, Piece, Sampling
 
 WAYS = ("gold alone", "gold among 4 others", "found by recall", "gold taken out")
-_NAMES = {"sequential": "reader", "set": "reader, passages as a set", "apart": "reader, passages apart"}
+_READER = {ask.SEQUENTIAL: "reader", ask.SET: "reader, passages as a set", ask.APART: "reader, passages apart"}
+"""What the table calls it, by the way in which it reads."""
 _TOKENS = 48
 _PLAIN = Sampling(_TOKENS, stop=("\n\n",))
 _SHORT = Sampling(_TOKENS, stop=("\n",))
@@ -41,6 +42,15 @@ class Values:
     """Citations of passages that were not read."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    text: str = ""
+    logprob: float = 0.0
+    tokens: int = 0
+    prompt: prompt.Prompt | None = None
+    """What it was asked with."""
+
+
 Found = dict[tuple[str, str], Values]
 
 
@@ -50,9 +60,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="NAME_corpus.json")
     parser.add_argument("--sample", type=int, default=200, help="questions drawn, always the same (200); 0 is all")
     parser.add_argument("--plain", action="store_true", help="ask the model as it was before it was taught, too")
-    parser.add_argument(
-        "--readings", nargs="+", default=["sequential"], choices=ask.READINGS, help="how passages are read (sequential)"
-    )
+    told = f"how passages are read ({ask.SEQUENTIAL})"
+    parser.add_argument("--readings", nargs="+", default=[ask.SEQUENTIAL], choices=ask.READINGS, help=told)
 
 
 def run(arguments: argparse.Namespace) -> Report:
@@ -72,9 +81,11 @@ def run(arguments: argparse.Namespace) -> Report:
             read = _read(memory, question, number)
             for way, hits in read.items():
                 for how in arguments.readings:
-                    _ask(found, (way, _NAMES[how]), engine.taught, question, hits, reading.Form(), how)
+                    said = _said(engine.taught, question.text, hits, reading.Form(), how, _SHORT)
+                    _score_reader(found.setdefault((way, _READER[how]), Values()), said, question, hits)
                 if arguments.plain and way != WAYS[3]:
-                    _ask(found, (way, "plain"), engine, question, hits, prompt.Plain())
+                    said = _said(engine, question.text, hits, prompt.Plain(), ask.SEQUENTIAL, _PLAIN)
+                    _score(found.setdefault((way, "plain"), Values()), said.text, question)
     return _report(arguments.set.stem, found, len(collection.questions))
 
 
@@ -93,35 +104,30 @@ def _read(memory: Memory, question: Question, number: int) -> dict[str, tuple[Hi
     return {WAYS[0]: gold[:1], WAYS[1]: tuple(among), WAYS[2]: tuple(top), WAYS[3]: tuple(others[:5])}
 
 
-def _ask(
-    found: Found,
-    key: tuple[str, str],
-    engine: Engine,
-    question: Question,
-    hits: Sequence[Hit],
-    form: prompt.Form,
-    how: str = "sequential",
-) -> None:
-    values = found.setdefault(key, Values())
-    taught = isinstance(form, reading.Form)
-    text, logprob, tokens = "", 0.0, 0
-    made = None
-    if hits:
-        made, _ = ask.prompted(engine, replace(workspace.settings(), reading=how), question.text, hits, form=form)
-        for piece in ask.written(engine, made, _SHORT if taught else _PLAIN):
-            if isinstance(piece, Piece):
-                text, logprob, tokens = text + piece.text, logprob + piece.logprob, tokens + piece.tokens
-    if not taught:
-        values.f1.append(metrics.f1(text, question.answers))
-        values.exact.append(metrics.exact_match(text, question.answers))
-        return
-    told = reading.written(text)
-    cited = cite.locate(told.text, question.text, hits, ask.named(told, made) if made else None)
-    said = "" if told.number == 0 else told.text
-    right = metrics.f1(said, question.answers)
+def _said(engine: Engine, question: str, hits: Sequence[Hit], form: prompt.Form, how: str, sampling: Sampling) -> _Said:
+    """What the model says with these hits before it; nothing without any."""
+    if not hits:
+        return _Said()
+    made, _ = ask.prompted(engine, replace(workspace.settings(), reading=how), question, hits, form=form)
+    pieces = [piece for piece in ask.written(engine, made, sampling) if isinstance(piece, Piece)]
+    text = "".join(piece.text for piece in pieces)
+    return _Said(text, sum(piece.logprob for piece in pieces), sum(piece.tokens for piece in pieces), made)
+
+
+def _score(values: Values, text: str, question: Question) -> float:
+    right = metrics.f1(text, question.answers)
     values.f1.append(right)
-    values.exact.append(metrics.exact_match(said, question.answers))
-    values.sure.append(0.0 if told.number == 0 else confidence.of_reading(logprob, tokens, cited.support))
+    values.exact.append(metrics.exact_match(text, question.answers))
+    return right
+
+
+def _score_reader(values: Values, said: _Said, question: Question, hits: Sequence[Hit]) -> None:
+    told = reading.written(said.text)
+    named = said.prompt.numbered(told.number) if said.prompt else None
+    cited = cite.locate(told.text, question.text, hits, named)
+    right = _score(values, "" if told.number == 0 else told.text, question)
+    sure = 0.0 if told.number == 0 else confidence.of_reading(said.logprob, said.tokens, cited.support)
+    values.sure.append(sure)
     read = {hit.passage.id for hit in hits}
     values.outside += sum(one.passage not in read for one in cited.citations)
     if right == 1.0:

@@ -20,8 +20,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["passage"], ["passages.id"]),
         sa.PrimaryKeyConstraint("passage", "origin"),
     )
-
-
-def downgrade() -> None:
-    """Raises, because nothing is ever taken back."""
-    raise NotImplementedError("Restore a backup instead.")
