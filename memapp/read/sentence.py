@@ -12,6 +12,7 @@ _STRONG = "。！？｡．।॥؟۔።፧։၊။៕།‼⁇⁈⁉"
 _CLOSERS = "\"'”’»›)\\]}」』）】》〉"
 _EDGE = re.compile(rf"[\n.!?…{_STRONG}](?:(?<!\n)[.!?…{_STRONG}]*[{_CLOSERS}]*)?\s*")
 _LIST = re.compile(r"[-*•‣◦+|>#]\s?|\d{1,3}[.)]\s|\(?[a-z][.)]\s|[ \t]{2,}|`{3}|~{3}", re.IGNORECASE)
+_HEADING = re.compile(r"#{1,6}[ \t]")
 _ABBREVIATED = re.compile(
     r"""(?:^|[\s(\["'“‘—–-])(?:
         (?:mr|mrs|ms|mx|dr|prof|st|sr|jr|rev|hon|gen|col|capt|cpt|lt|sgt|maj|cmdr|gov|sen|rep|pres|supt|messrs|mme|mlle
@@ -44,7 +45,7 @@ def boundaries(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         ):
             yield last, PARAGRAPH
         elif gap[0] == "\n":
-            if _LIST.match(text, here + 1):
+            if _LIST.match(text, here + 1) or _HEADING.match(text, text.rfind("\n", 0, here) + 1):
                 yield last, SENTENCE
         elif _ends_sentence(text, start, here, last, gap):
             yield last, SENTENCE

@@ -84,6 +84,13 @@ def test_a_line_break_inside_a_sentence_does_not_end_it() -> None:
     assert [text[a:b] for a, b in cite.sentences(text)] == ["An iron stair of\n142 steps leads up.", "It is steep."]
 
 
+@pytest.mark.parametrize("between", ["\n", "\n\n"])
+def test_a_heading_is_no_part_of_the_sentence_below_it(between: str) -> None:
+    text = f"Notes.\n## The boiler{between}It was serviced by\nHalvard Brandt.\n#12 is its number."
+    parts = ["Notes.", "## The boiler", "It was serviced by\nHalvard Brandt.", "#12 is its number."]
+    assert [text[a:b] for a, b in cite.sentences(text)] == parts
+
+
 def test_the_best_sentence_is_quoted_and_a_question_is_not() -> None:
     embedder = ScriptedEmbedder()
     asked = "Who serviced the pump on 4 May?"
