@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memapp.answer import cite, confidence, order, prompt, quote, reading, speakers
+from memapp.answer import candidates, cite, confidence, order, prompt, quote, reading, speakers
 from memapp.errors import UsageError
 from memapp.layers.episodic import question as naming
 from memapp.protocols import Engine, SetEngine, SoftEngine, StateStore, Taught
@@ -18,6 +18,7 @@ from memapp.settings import Settings
 from memapp.store import content
 from memapp.types import (
     Answer,
+    Beam,
     Citation,
     Completion,
     Done,
@@ -100,6 +101,9 @@ def stream(
             break
         if not draft.tokens:
             clock.lap("first token")
+        if isinstance(piece, Beam):
+            draft.beams.append(piece)
+            continue
         yield Token(piece.text)
         if draft.repeats(piece):
             break
@@ -107,6 +111,8 @@ def stream(
     answer = way.judged(recall, found, draft, made)
     if not draft.stopped:
         answer = _of_the_one_asked_about(recall, found, answer)
+    if draft.beams:
+        yield Token(answer.text)
     clock.lap("cite")
     yield from answer.citations
     finish = draft.finish or Finish("stop", engine.count(made.messages), draft.tokens)
@@ -134,8 +140,7 @@ def _way(engine: Engine, settings: Settings, asked: str, alone: str) -> _Way:
     """As it was taught, where it was; `alone` is the question as it stands without the turns before it."""
     reader = reader_of(engine, settings)
     if reader is not None:
-        # Its words are those that the passages have: they are not to be varied.
-        return _Way(reader, alone, form_of(reader), Sampling(settings.answer_tokens, stop=("\n",)), _told)
+        return _Way(reader, alone, form_of(reader), reading_sampling(settings), _told)
     # A small model has said what it has to say in its first paragraph.
     stop = () if settings.trust_model else ("\n\n",)
     return _Way(engine, asked, form_of(None), _sampling(settings, settings.answer_tokens, stop), _judged)
@@ -274,6 +279,12 @@ class _Draft:
         self.logprob = 0.0
         self.tokens = 0
         self.finish: Finish | None = None
+        self.beams: list[Beam] = []
+
+    @property
+    def likely(self) -> Sequence[Piece]:
+        """The texts that it may be."""
+        return self.beams or [Piece(self.text, self.logprob, self.tokens)]
 
     @property
     def stopped(self) -> bool:
@@ -307,6 +318,11 @@ def reader_of(engine: Engine, settings: Settings) -> Engine | None:
     return engine.taught
 
 
+def reading_sampling(settings: Settings) -> Sampling:
+    """How the reader writes: its words are those that the passages have, so they are not to be varied."""
+    return Sampling(settings.answer_tokens, stop=("\n",), beams=settings.beams)
+
+
 def form_of(reader: Engine | None) -> prompt.Form:
     """How a model is asked that was taught to read, or any."""
     return prompt.Plain() if reader is None else reading.Form()
@@ -314,13 +330,12 @@ def form_of(reader: Engine | None) -> prompt.Form:
 
 def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:
     """The reader's few words with the sentence that says them, or the abstention."""
-    told = reading.written(draft.text)
-    cited = cite.locate(told.text, found.question, made.used, made.numbered(told.number))
-    sure = confidence.of_reading(draft.logprob, draft.tokens, cited.support)
-    answer = Answer(draft.question, cited.text, cited.citations, sure, hits=found.hits, dropped=_unread(found, made))
+    best = candidates.chosen(found.question, draft.likely, made.used, made.numbered)
+    cited, unread = best.cited, _unread(found, made)
+    answer = Answer(draft.question, cited.text, cited.citations, best.confidence, hits=found.hits, dropped=unread)
     if draft.stopped:
         return answer
-    if told.number == 0 or not cited.citations or sure < recall.settings.abstain_below:
+    if not cited.citations or best.confidence < recall.settings.abstain_below:
         return _withheld(answer)
     return answer
 

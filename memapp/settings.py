@@ -92,7 +92,10 @@ class Settings:
     """Passages that score less than this share of the best one's score are not read by the model."""
     reader: bool = True
     """Whether the default model answers as it was taught: in a few words, with the passage that says them."""
-    abstain_below: float = 0.1
+    beams: int = 8
+    """Likely answers of the reader that are weighed by where they stand in the passages, at most 8; 1 takes the
+    likeliest as it is."""
+    abstain_below: float = 0.15
     """Confidence under which the reader's answer is withheld."""
     clues: str = "off"
     """Whether the chat model drafts clues for a vague question from the gist of the collection, which are searched for

@@ -38,17 +38,24 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class Sentence:
+    """A sentence of a passage that was read."""
+
     hit: Hit
     start: int
     end: int
     words: frozenset[str]
+    """Its content words and those of the passage's title."""
+
+    @property
+    def text(self) -> str:
+        """As it stands."""
+        return self.hit.passage.text[self.start : self.end]
 
 
 def words(text: str) -> list[str]:
     """Content words and numbers, folded; plural and genitive endings are taken off."""
-    found = (match[0].casefold() for match in _WORD.finditer(text))
-    return [_stem(word) for word in found if word not in _EMPTY]
+    return [stem(word) for word in tokens(text) if word not in _EMPTY]
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -94,40 +101,40 @@ def unmarked(answer: str) -> str:
     return _MARKER.sub("", answer).strip()
 
 
-def locate(answer: str, question: str, hits: Sequence[Hit], named: Hit | None) -> Cited:
-    """A short answer with the sentence that says it: in the passage that was `named` if it stands there, else in any
-    that was read. Without one the answer has no citation, and support 0."""
+def bearing(answer: str, hits: Sequence[Hit]) -> list[Sentence]:
+    """The sentences of the hits that hold all of a short answer, in order; none for an empty one."""
     said = _folded(answer)
-    if not said.strip():
-        return Cited(answer, (), 0.0)
-    asked = set(words(question))
-    for among in ([named] if named else [], hits):
-        spans = [span for hit in among for span in _spans(hit)]
-        bearing = [span for span in spans if _bears(span, said)]
-        if bearing:
-            best = max(bearing, key=lambda span: (len(asked & span.words), -span.start))
-            return Cited(f"{answer} [1]", (replace(_citation(best), n=1),), 1.0)
-    return cite(answer, question, [named] if named else hits)
+    return [span for hit in hits for span in _spans(hit) if said.strip() and _bears(span, said)]
 
 
-def _bears(span: _Span, said: str) -> bool:
+def told_by(answer: str, span: Sentence) -> Cited:
+    """A short answer with the sentence that says it."""
+    return Cited(f"{answer} [1]", (replace(_citation(span), n=1),), 1.0)
+
+
+def _bears(span: Sentence, said: str) -> bool:
     """Whether it has these words; what stands before a turn is said of each of its sentences."""
     passage = span.hit.passage
-    return any(said in _folded(text) for text in (passage.text[span.start : span.end], passage.text[: passage.stamp]))
+    return any(said in _folded(text) for text in (span.text, passage.text[: passage.stamp]))
+
+
+def tokens(text: str) -> list[str]:
+    """All words and numbers in order, folded."""
+    return [match[0].casefold() for match in _WORD.finditer(text)]
 
 
 def _folded(text: str) -> str:
     """Words and numbers between single spaces, so that one text is found in another whole."""
-    return f" {' '.join(match[0].casefold() for match in _WORD.finditer(text))} "
+    return f" {' '.join(tokens(text))} "
 
 
-def _best(wanted: Sequence[str], asked: set[str], spans: Sequence[_Span]) -> tuple[_Span | None, float]:
+def _best(wanted: Sequence[str], asked: set[str], spans: Sequence[Sentence]) -> tuple[Sentence | None, float]:
     """The span that holds most of the sentence's words; among equals the one closest to the question."""
     if not wanted:
         return None, 0.0
     numbers = {word for word in wanted if word[0].isdigit()}
     best: tuple[float, float, int] | None = None
-    chosen: _Span | None = None
+    chosen: Sentence | None = None
     for index, span in enumerate(spans):
         if not numbers <= span.words:
             continue
@@ -139,14 +146,14 @@ def _best(wanted: Sequence[str], asked: set[str], spans: Sequence[_Span]) -> tup
     return (chosen, best[0]) if best is not None and best[0] >= SUPPORT else (None, 0.0)
 
 
-def _spans(hit: Hit) -> list[_Span]:
+def _spans(hit: Hit) -> list[Sentence]:
     passage = hit.passage
     title = frozenset(words(passage.title))
     bounds = sentences(passage.text)
-    return [_Span(hit, start, end, title | frozenset(words(passage.text[start:end]))) for start, end in bounds]
+    return [Sentence(hit, start, end, title | frozenset(words(passage.text[start:end]))) for start, end in bounds]
 
 
-def _citation(span: _Span) -> Citation:
+def _citation(span: Sentence) -> Citation:
     passage = span.hit.passage
     return Citation(
         0,
@@ -161,5 +168,6 @@ def _citation(span: _Span) -> Citation:
     )
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """The word without the ending of a plural or genitive."""
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

@@ -50,8 +50,3 @@ def of_text(fit: float, support: float, logprob: float, tokens: int) -> float:
     """
     certainty = math.exp(logprob / tokens) if tokens else 0.0
     return round(of_quote(fit) * support * math.sqrt(certainty), 4)
-
-
-def of_reading(logprob: float, tokens: int, support: float) -> float:
-    """Confidence in [0, 1] in a reader's answer: how sure it was of every token, the number of the passage included."""
-    return round(math.exp(logprob) * support, 4) if tokens else 0.0

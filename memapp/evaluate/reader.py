@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from memapp import ask
-from memapp.answer import cite, confidence, prompt, reading
+from memapp.answer import candidates, cite, prompt, reading
 from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import Question, load
@@ -19,14 +20,13 @@ from memapp.evaluate.report import Cell, Report
 from memapp.evaluate.split import asking_held_out
 from memapp.memory import Memory
 from memapp.protocols import Engine
-from memapp.types import Hit, Piece, Sampling
+from memapp.types import Beam, Hit, Piece, Sampling
 
 WAYS = ("gold alone", "gold among 4 others", "found by recall", "gold taken out")
 _READER = {ask.SEQUENTIAL: "reader", ask.SET: "reader, passages as a set", ask.APART: "reader, passages apart"}
 """What the table calls it, by the way in which it reads."""
 _TOKENS = 48
 _PLAIN = Sampling(_TOKENS, stop=("\n\n",))
-_SHORT = Sampling(_TOKENS, stop=("\n",))
 
 
 @dataclass(slots=True)
@@ -36,6 +36,8 @@ class Values:
     f1: list[float] = field(default_factory=list)
     exact: list[float] = field(default_factory=list)
     sure: list[float] = field(default_factory=list)
+    withheld: list[float] = field(default_factory=list)
+    """Whether the answer is not given, which counts as wrong."""
     bears: list[float] = field(default_factory=list)
     """Of right answers that have a citation: whether the cited sentence holds a right answer."""
     outside: int = 0
@@ -44,9 +46,8 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    text: str = ""
-    logprob: float = 0.0
-    tokens: int = 0
+    beams: tuple[Piece, ...] = ()
+    """What it may say; one text, where it was to write one."""
     prompt: prompt.Prompt | None = None
     """What it was asked with."""
 
@@ -62,6 +63,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plain", action="store_true", help="ask the model as it was before it was taught, too")
     told = f"how passages are read ({ask.SEQUENTIAL})"
     parser.add_argument("--readings", nargs="+", default=[ask.SEQUENTIAL], choices=ask.READINGS, help=told)
+    weighed = "how many likely answers are weighed, 1 for none (as the settings say)"
+    parser.add_argument("--beams", nargs="+", type=int, default=[workspace.settings().beams], help=weighed)
 
 
 def run(arguments: argparse.Namespace) -> Report:
@@ -80,12 +83,14 @@ def run(arguments: argparse.Namespace) -> Report:
         for number, question in enumerate(collection.questions):
             read = _read(memory, question, number)
             for way, hits in read.items():
-                for how in arguments.readings:
-                    said = _said(engine.taught, question.text, hits, reading.Form(), how, _SHORT)
-                    _score_reader(found.setdefault((way, _READER[how]), Values()), said, question, hits)
+                for how, beams in itertools.product(arguments.readings, arguments.beams):
+                    sampling = replace(ask.reading_sampling(settings), max_tokens=_TOKENS, beams=beams)
+                    said = _said(engine.taught, question.text, hits, reading.Form(), how, sampling)
+                    name = _READER[how] if beams > 1 else f"{_READER[how]}, its likeliest answer"
+                    _score_reader(found.setdefault((way, name), Values()), said, question, hits, settings.abstain_below)
                 if arguments.plain and way != WAYS[3]:
                     said = _said(engine, question.text, hits, prompt.Plain(), ask.SEQUENTIAL, _PLAIN)
-                    _score(found.setdefault((way, "plain"), Values()), said.text, question)
+                    _score(found.setdefault((way, "plain"), Values()), said.beams[0].text if hits else "", question)
     return _report(arguments.set.stem, found, len(collection.questions))
 
 
@@ -110,8 +115,11 @@ def _said(engine: Engine, question: str, hits: Sequence[Hit], form: prompt.Form,
         return _Said()
     made, _ = ask.prompted(engine, replace(workspace.settings(), reading=how), question, hits, form=form)
     pieces = [piece for piece in ask.written(engine, made, sampling) if isinstance(piece, Piece)]
+    if any(isinstance(piece, Beam) for piece in pieces):
+        return _Said(tuple(pieces), made)
     text = "".join(piece.text for piece in pieces)
-    return _Said(text, sum(piece.logprob for piece in pieces), sum(piece.tokens for piece in pieces), made)
+    whole = Piece(text, sum(piece.logprob for piece in pieces), sum(piece.tokens for piece in pieces))
+    return _Said((whole,), made)
 
 
 def _score(values: Values, text: str, question: Question) -> float:
@@ -121,13 +129,14 @@ def _score(values: Values, text: str, question: Question) -> float:
     return right
 
 
-def _score_reader(values: Values, said: _Said, question: Question, hits: Sequence[Hit]) -> None:
-    told = reading.written(said.text)
-    named = said.prompt.numbered(told.number) if said.prompt else None
-    cited = cite.locate(told.text, question.text, hits, named)
-    right = _score(values, "" if told.number == 0 else told.text, question)
-    sure = 0.0 if told.number == 0 else confidence.of_reading(said.logprob, said.tokens, cited.support)
-    values.sure.append(sure)
+def _score_reader(values: Values, said: _Said, question: Question, hits: Sequence[Hit], bound: float) -> None:
+    numbered = said.prompt.numbered if said.prompt else lambda _: None
+    best = candidates.chosen(question.text, said.beams, hits, numbered)
+    cited = best.cited
+    withheld = not cited.citations or best.confidence < bound
+    right = _score(values, "" if withheld else cite.unmarked(cited.text), question)
+    values.sure.append(best.confidence if cited.citations else 0.0)
+    values.withheld.append(float(withheld))
     read = {hit.passage.id for hit in hits}
     values.outside += sum(one.passage not in read for one in cited.citations)
     if right == 1.0:
@@ -143,9 +152,13 @@ def _report(name: str, found: Found, questions: int) -> Report:
         bears = float(np.mean(values.bears)) if values.bears else ""
         if way != WAYS[3]:
             between = f"[{f1.low:.3f}, {f1.high:.3f}]"
-            rows.append((way, how, f1.mean, between, metrics.interval(values.exact).mean, bears))
+            withheld = float(np.mean(values.withheld)) if values.withheld else ""
+            rows.append((way, how, f1.mean, between, metrics.interval(values.exact).mean, withheld, bears))
         figures[f"{way}, {how}"] = {"F1": f1.mean, "cited bears": bears, "outside": values.outside}
-    notes = [f"{questions} questions on documents that the reader did not learn from; {_TOKENS} tokens at most."]
+    notes = [
+        f"{questions} questions on documents that the reader did not learn from; {_TOKENS} tokens at most; "
+        "what is withheld counts as wrong."
+    ]
     for how in dict.fromkeys(how for _, how in found if how != "plain"):
         told, not_told = found[WAYS[1], how], found[WAYS[3], how]
         right = metrics.auroc(told.sure, not_told.sure)
@@ -154,8 +167,9 @@ def _report(name: str, found: Found, questions: int) -> Report:
         outside = sum(values.outside for (_, one), values in found.items() if one == how)
         notes.append(
             f"{how}: confidence tells whether the gold is among the passages with AUROC {right:.3f}; expected "
-            f"calibration error {error:.3f}; {outside} citations of passages that were not read."
+            f"calibration error {error:.3f}; without the gold {float(np.mean(not_told.withheld)):.3f} are withheld; "
+            f"{outside} citations of passages that were not read."
         )
         figures[how] = {"AUROC": right, "ECE": error, "outside": outside}
-    columns = ("passages", "model", "F1", "95 %", "exact", "cited sentence holds the answer")
+    columns = ("passages", "model", "F1", "95 %", "exact", "withheld", "cited sentence holds the answer")
     return Report(f"reader: {name}", columns, tuple(rows), figures, tuple(notes))

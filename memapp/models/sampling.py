@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from memapp.errors import GenerationFailed, UsageError
 from memapp.models.native import Model, library
+from memapp.models.sequences import BEAMS
 
 if TYPE_CHECKING:
     from memapp.models.native import Logits
@@ -30,6 +31,10 @@ def check(sampling: Sampling) -> None:
         raise UsageError(f"top_p is {sampling.top_p}.", "It must lie above 0 and at most at 1.")
     if not 0 < sampling.typical_p <= 1:
         raise UsageError(f"typical_p is {sampling.typical_p}.", "It must lie above 0 and at most at 1.")
+    if not 1 <= sampling.beams <= BEAMS:
+        raise UsageError(f"beams is {sampling.beams}.", f"It must lie between 1 and {BEAMS}.")
+    if sampling.beams > 1 and (sampling.temperature or sampling.grammar or sampling.schema is not None):
+        raise UsageError("Several beams cannot be followed here.", "Leave out temperature, schema and grammar.")
     if sampling.grammar and sampling.schema is not None:
         raise UsageError("Both a schema and a grammar say what to write.", "Give one of them.")
 

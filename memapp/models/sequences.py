@@ -1,7 +1,9 @@
-"""A window of two sequences: the one that answers are written in, and one in which a passage is read or restored.
+"""A window of several sequences: the one that answers are written in, one in which a passage is read or restored, and
+those of the beams of a search.
 
-Cells are shared by both, so a passage moves from one to the other, and its keys to another position, without being
-computed or copied. Every range is checked first: llama.cpp ends the process at one that it does not expect.
+Cells are shared by all, so a passage moves from one to the other, and its keys to another position, without being
+computed or copied, and beams share the prompt. Every range is checked first: llama.cpp ends the process at one that it
+does not expect.
 """
 
 from __future__ import annotations
@@ -17,11 +19,14 @@ from memapp.errors import GenerationFailed
 from memapp.models.native import Aborted, Context
 
 if TYPE_CHECKING:
-    from memapp.models.native import Model, Options
+    from memapp.models.native import Logits, Model, Options
     from memapp.models.tap import Tap
 
 ANSWER, ASIDE = 0, 1
-SEQUENCES = 2
+BEAMS = 8
+"""Continuations that can be followed side by side."""
+SEQUENCES = 2 + 2 * BEAMS
+"""Each beam has two: its next token goes into the other."""
 _WORTH = 128
 """Tokens that are worth the time to put a state aside or to fetch it."""
 _BEGINNINGS = 8
@@ -204,16 +209,21 @@ class Window(Context):
             self.remove(ASIDE)
 
     def _decode_aside(self, tokens: Sequence[int], position: int) -> None:
+        positions = range(position, position + len(tokens))
+        self._decode_in(tokens, positions, [ASIDE] * len(tokens), every=False)
+
+    def _decode_in(self, tokens: Sequence[int], positions: Sequence[int], targets: Sequence[int], every: bool) -> None:
+        """Computes tokens, each at its position of its sequence, with the logits after `every` one or none."""
         count = len(tokens)
         ids = (self._lib.llama_token * count)(*tokens)
-        positions = (ctypes.c_int32 * count)(*range(position, position + count))
-        sequence = (ctypes.c_int32 * 1)(ASIDE)
-        pointer = ctypes.cast(sequence, ctypes.POINTER(ctypes.c_int32))
-        sequences = (ctypes.POINTER(ctypes.c_int32) * count)(*[pointer] * count)
+        places = (ctypes.c_int32 * count)(*positions)
+        owners = [(ctypes.c_int32 * 1)(target) for target in targets]
+        pointers = [ctypes.cast(owner, ctypes.POINTER(ctypes.c_int32)) for owner in owners]
+        sequences = (ctypes.POINTER(ctypes.c_int32) * count)(*pointers)
         ones = (ctypes.c_int32 * count)(*[1] * count)
-        unwanted = (ctypes.c_int8 * count)()
+        wanted = (ctypes.c_int8 * count)(*[int(every)] * count)
         batch = self._lib.llama_batch_get_one(ids, count)
-        for name, array in (("pos", positions), ("n_seq_id", ones), ("seq_id", sequences), ("logits", unwanted)):
+        for name, array in (("pos", places), ("n_seq_id", ones), ("seq_id", sequences), ("logits", wanted)):
             setattr(batch, name, ctypes.cast(array, type(getattr(batch, name))))
         outcome = self._lib.llama_decode(self._context, batch)
         if outcome == 2:
@@ -249,6 +259,33 @@ class Window(Context):
 
     def _taken(self, piece: Piece, read_at: int) -> bool:
         return self.restore(ASIDE, piece.state) and self.span(ASIDE) == (read_at, read_at + piece.tokens - 1)
+
+    # Beams
+
+    def branch(self, parents: Sequence[int], tokens: Sequence[int], step: int) -> Logits:
+        """Logits after the next token of each beam, shape (len(tokens), vocabulary), valid until the next computation.
+
+        At step 0 the beams go on from what the window holds; later beam n goes on from beam `parents[n]` of the step
+        before. Raises Aborted when interrupted, GenerationFailed when the window is full; then `prune` is due.
+        """
+        import numpy as np
+
+        old, new = (2 + side * BEAMS for side in ((step + 1) % 2, step % 2))
+        end = self.span(ANSWER)[1] + 1 + step
+        if len(tokens) > BEAMS or self.used + (step + 1) * len(tokens) > self.size:
+            raise GenerationFailed("The model's window is full.", "Set a larger `context_tokens`.")
+        for beam, parent in enumerate(parents):
+            self.share(ANSWER if step == 0 else old + parent, new + beam, 0, end)
+        for sequence in range(old, old + BEAMS):
+            self.remove(sequence)
+        self._decode_in(tokens, [end] * len(tokens), range(new, new + len(tokens)), every=True)
+        pointer = self._lib.llama_get_logits(self._context)
+        return np.ctypeslib.as_array(pointer, shape=(len(tokens), self.model.vocabulary))
+
+    def prune(self) -> None:
+        """Takes all beams out of the window, which is then as it was before the first."""
+        for sequence in range(2, self.sequences):
+            self.remove(sequence)
 
     # llama.cpp's memory, checked
 

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from memapp.models import beams
 from memapp.models.native import Aborted, Context, Model
 from memapp.models.sampling import Assembler, Chooser, log_probability
 from memapp.models.sequences import Window
 from memapp.models.set_prompt import TAIL, Tokens
 from memapp.protocols import Bias
-from memapp.types import Finish, Piece, Sampling
+from memapp.types import Beam, Finish, Piece, Sampling
 
 Put = Callable[[Piece | Finish], None]
 
@@ -53,14 +54,35 @@ class Run:
 
 
 def write(model: Model, window: Window, prompt: Tokens, sampling: Sampling, run: Run, put: Put) -> None:
-    """Reads the prompt and hands on what the model writes: Pieces, then one Finish."""
+    """Reads the prompt and hands on what the model writes: Pieces, or Beams, then one Finish."""
     chooser = Chooser(model, sampling)
     run.begin(window)
     try:
-        _write_pieces(model, window, chooser, prompt, sampling, run, put)
+        if sampling.beams > 1 and run.bias is None and window.sequences > 1:
+            _write_beams(model, window, prompt, sampling, run, put)
+        else:
+            _write_pieces(model, window, chooser, prompt, sampling, run, put)
     finally:
         run.end()
         chooser.close()
+
+
+def _write_beams(model: Model, window: Window, prompt: Tokens, sampling: Sampling, run: Run, put: Put) -> None:
+    found: list[Beam] = []
+    reading = None
+    try:
+        reading = prompt.reading(_read(window, prompt, run))
+        found = beams.search(model, window, sampling, run.stopped)
+    except Aborted:
+        pass
+    prompt.leave(window)
+    for beam in found:
+        put(beam)
+    tokens = sum(beam.tokens for beam in found)
+    if run.stopped():
+        put(Finish("cancelled", len(prompt.ids), tokens, reading))
+    else:
+        put(Finish("stop" if found and found[0].ended else "length", len(prompt.ids), tokens, reading))
 
 
 def _write_pieces(

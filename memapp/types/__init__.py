@@ -44,6 +44,7 @@ from memapp.types.remembered import (
 from memapp.types.told import (
     Answer,
     Apart,
+    Beam,
     Budget,
     Citation,
     Completion,
@@ -72,6 +73,7 @@ __all__ = [
     "Answer",
     "Apart",
     "BatchReport",
+    "Beam",
     "Budget",
     "Change",
     "Check",

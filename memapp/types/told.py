@@ -36,6 +36,10 @@ class Sampling:
     """A JSON schema that the output must match."""
     grammar: str = ""
     """A grammar in llama.cpp's GBNF, whose rule `root` the output must match; empty leaves it free."""
+    beams: int = 1
+    """Above 1, so many continuations are followed side by side (beam search), and each comes whole, as a Beam, its end
+    counted in its probability. With a bias, or a model whose memory cannot be shared, one text is written in Pieces
+    instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,14 @@ class Piece:
     logprob: float = 0.0
     """Sum over the tokens in it, natural logarithm."""
     tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Beam(Piece):
+    """All text of one continuation among several, likeliest first."""
+
+    ended: bool = True
+    """Whether the model ended it itself, or a stop string did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from memapp.answer import cite, confidence, prompt, reading
-from memapp.types import Hit, Passage
+from memapp.answer import candidates, cite, prompt, reading
+from memapp.types import Hit, Passage, Piece
 
 PUMP = "The pump stands in the cellar. Ines Okoro serviced it on 4 May 2021. It cost 120 crowns."
 LAMP = "The lamp was bought in 1998. Ines Okoro never liked it."
@@ -16,6 +16,10 @@ def hit(rank: int, text: str, title: str = "Note") -> Hit:
 
 
 HITS = (hit(1, PUMP), hit(2, LAMP))
+
+
+def located(answer: str, question: str, hits: tuple[Hit, ...], named: Hit) -> cite.Cited:
+    return candidates.chosen(question, [Piece(f" {answer} [1]", -0.1, 4)], hits, lambda _: named).cited
 
 
 @pytest.mark.parametrize(
@@ -56,37 +60,40 @@ def test_passages_cannot_speak_as_the_question_or_the_model() -> None:
 
 
 def test_a_short_answer_is_cited_by_the_sentence_that_says_it() -> None:
-    cited = cite.locate("Ines Okoro", "Who serviced the pump?", HITS, HITS[0])
+    cited = located("Ines Okoro", "Who serviced the pump?", HITS, HITS[0])
     assert cited.text == "Ines Okoro [1]"
     assert [one.text for one in cited.citations] == ["Ines Okoro serviced it on 4 May 2021."]
     assert cited.support == 1.0
 
 
 def test_the_passage_that_was_named_comes_first() -> None:
-    cited = cite.locate("Ines Okoro", "Who serviced the pump?", HITS, HITS[1])
+    cited = located("Ines Okoro", "Who serviced the pump?", HITS, HITS[1])
     assert [one.document for one in cited.citations] == ["doc-2"]
 
 
 def test_a_wrong_number_is_put_right_by_the_words() -> None:
-    cited = cite.locate("120 crowns", "What did it cost?", HITS, HITS[1])
+    cited = located("120 crowns", "What did it cost?", HITS, HITS[1])
     assert [one.document for one in cited.citations] == ["doc-1"]
 
 
 def test_words_that_stand_nowhere_have_no_citation() -> None:
-    cited = cite.locate("the Queen of Spain", "Who serviced the pump?", HITS, HITS[0])
+    cited = located("the Queen of Spain", "Who serviced the pump?", HITS, HITS[0])
     assert cited.citations == ()
     assert cited.support == 0.0
 
 
 def test_a_word_is_not_found_inside_another() -> None:
-    assert cite.locate("amp", "What?", HITS, HITS[1]).citations == ()
+    assert located("amp", "What?", HITS, HITS[1]).citations == ()
 
 
 def test_confidence_falls_with_doubt_and_without_support() -> None:
-    sure, unsure = confidence.of_reading(-0.1, 4, 1.0), confidence.of_reading(-3.0, 4, 1.0)
-    assert 1 >= sure > unsure > 0
-    assert confidence.of_reading(-0.1, 4, 0.0) == 0.0
-    assert confidence.of_reading(0.0, 0, 1.0) == 0.0
+    def sure(text: str, logprob: float) -> float:
+        written = [Piece(f" {text} [1]", logprob, 4)]
+        return candidates.chosen("Who serviced it?", written, HITS, lambda number: HITS[number - 1]).confidence
+
+    assert 1 >= sure("Ines Okoro", -0.1) > sure("Ines Okoro", -3.0) > 0
+    assert sure("the Queen of Spain", -0.1) == 0.0
+    assert sure("", 0.0) == 0.0
 
 
 def test_the_prompt_keeps_to_its_room_and_drops_the_worst() -> None:

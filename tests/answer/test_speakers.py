@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from memapp.answer import cite, prompt, reading, speakers
-from memapp.types import Citation, Hit, Passage, Score
+from memapp.answer import candidates, prompt, reading, speakers
+from memapp.types import Citation, Hit, Passage, Piece, Score
 
 
 def turn(id: int, speaker: str, words: str, day: str = "8 May 2023") -> Passage:
@@ -63,7 +63,8 @@ def test_a_note_with_brackets_is_read_as_it_is() -> None:
 
 def test_the_day_of_a_turn_is_cited_by_the_sentence_that_fits_the_question() -> None:
     one = turn(3, "Gina", "Thanks! My internship begins today. Bye.")
-    found = cite.locate("8 May 2023", "When does the internship begin?", hits(one), hits(one)[0])
+    written = [Piece(" 8 May 2023 [1]", -0.1, 6)]
+    found = candidates.chosen("When does the internship begin?", written, hits(one), lambda _: hits(one)[0]).cited
     assert [each.text for each in found.citations] == ["My internship begins today."]
     assert found.support == 1.0
 

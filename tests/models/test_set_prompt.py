@@ -15,7 +15,7 @@ from memapp.errors import ContextOverflow, GenerationFailed, UsageError
 from memapp.models import set_prompt
 from memapp.models.llama import LlamaEngine
 from memapp.models.native import Model, Options
-from memapp.models.sequences import ANSWER, ASIDE, SEQUENCES, Piece, Window
+from memapp.models.sequences import ANSWER, ASIDE, BEAMS, SEQUENCES, Piece, Window
 from memapp.models.template import Template
 from memapp.protocols import SetEngine, StateKey
 from memapp.types import Apart, Finish, Message, Reading, Sampling, SetPrompt
@@ -268,19 +268,21 @@ def test_every_range_is_checked_before_llama_sees_it(model: Model, window: Windo
     end = len(ids)
     wrong = [
         lambda: window.share(ANSWER, ASIDE, 0, end + 1),
-        lambda: window.share(ANSWER, 2, 0, end),
+        lambda: window.share(ANSWER, SEQUENCES, 0, end),
         lambda: window.share(ANSWER, ANSWER, 0, end),
         lambda: window.share(ANSWER, ASIDE, 5, 4),
         lambda: window.share(ASIDE, ANSWER, 0, 1),
         lambda: window.move(ANSWER, 0, end, -1),
         lambda: window.move(ANSWER, 0, end, window.size),
         lambda: window.remove(ANSWER, -3, 2),
-        lambda: window.remove(7),
+        lambda: window.remove(SEQUENCES),
         lambda: window.span(-1),
-        lambda: window.save(2),
+        lambda: window.save(SEQUENCES),
         lambda: window.read_apart([], lambda: False),
         lambda: window.read_apart(ids * 60, lambda: False),
         lambda: window.join([Piece(b"", 5000)], 0),
+        lambda: window.branch([0] * (BEAMS + 1), [ids[0]] * (BEAMS + 1), 0),
+        lambda: window.branch([0], [ids[0]], window.size),
     ]
     for call in wrong:
         with pytest.raises(GenerationFailed):

@@ -1,0 +1,135 @@
+"""Which of a reader's likely answers the passages bear out best.
+
+A small reader knows what kind of thing is asked for, but takes it from the wrong sentence: among its eight likeliest
+answers a right one is found far more often than it is the first. So each is weighed also by how near the question's
+words stand to it (term proximity; Tao and Zhai, 2007), by how many of them its sentence shares, and by whether it only
+repeats them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from memapp.answer import cite, reading
+from memapp.types import Hit, Piece
+
+NEAR, SHARED, REPEATS, UNFOUND = 7.0, 4.0, -2.0, -1.5
+"""What is added to the log-probability of an answer, in nats: for how near the question's words stand, for the share of
+them in the sentence, for the share of the answer's own words that the question has, and for standing in no sentence.
+Chosen by the F1 of what is preferred; bench/LOG.md has what each gives, set by set."""
+NOTHING, TEMPERATURE = 4.0, 2.0
+"""What is added for that nothing tells, and what all is divided by, where scores become a confidence."""
+REACH = 8.0
+"""Words over which nearness falls to a third."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The answer that is best borne out."""
+
+    cited: cite.Cited
+    """With the sentence that says it; empty and without citations where the reader knows none."""
+    confidence: float
+    """In [0, 1]: among its likely answers, and that nothing tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A likely answer."""
+
+    text: str
+    """Empty where the reader says that no passage tells."""
+    logprob: float
+    """Of all ways in which it was written, in nats."""
+    span: cite.Sentence | None
+    """The sentence that says it; None where none does."""
+    score: float
+
+
+def chosen(question: str, beams: Sequence[Piece], hits: Sequence[Hit], numbered: Callable[[int], Hit | None]) -> Choice:
+    """The best of what was written, however likely it is that nothing tells: that counts for its confidence."""
+    found = weighed(question, beams, hits, numbered)
+    best = next((one for one in found if one.text), None)
+    if best is None:
+        return Choice(cite.Cited("", (), 0.0), 0.0)
+    cited = cite.told_by(best.text, best.span) if best.span else cite.cite(best.text, question, hits)
+    return Choice(cited, round(_confidence(best, found) * cited.support, 4))
+
+
+def _confidence(best: Candidate, found: Sequence[Candidate]) -> float:
+    scores = [one.score for one in found if one.text]
+    return 1 / sum(math.exp((score - best.score) / TEMPERATURE) for score in [*scores, _untold(found) + NOTHING])
+
+
+def _untold(found: Sequence[Candidate]) -> float:
+    """The log-probability that nothing tells; where it is not among the likely ones, the most that it can be."""
+    listed = [one.logprob for one in found if not one.text]
+    rest = 1 - sum(math.exp(one.logprob) for one in found)
+    return listed[0] if listed else min(math.log(max(rest, 1e-9)), *(one.logprob for one in found))
+
+
+def weighed(
+    question: str, beams: Sequence[Piece], hits: Sequence[Hit], numbered: Callable[[int], Hit | None]
+) -> list[Candidate]:
+    """The answers that were written as `beams`, best first, and last that nothing tells. `numbered` gives the passage
+    that a number names."""
+    asked = set(cite.words(question))
+    found: dict[str, tuple[str, float, list[Hit]]] = {}
+    for beam in beams:
+        told = reading.written(beam.text)
+        text = "" if told.number == 0 else told.text
+        before = found.get(text.casefold(), (text, -math.inf, []))
+        named = numbered(told.number)
+        found[text.casefold()] = (before[0], _added(before[1], beam.logprob), before[2] + ([named] if named else []))
+    every = [_candidate(text, logprob, asked, named, hits) for text, logprob, named in found.values()]
+    return sorted(every, key=lambda one: (not one.text, -one.score))
+
+
+def _candidate(text: str, logprob: float, asked: set[str], named: Sequence[Hit], hits: Sequence[Hit]) -> Candidate:
+    if not text:
+        return Candidate(text, logprob, None, logprob)
+    spans = cite.bearing(text, named) or cite.bearing(text, hits)
+    said, own = cite.tokens(text), cite.words(text)
+    score = logprob + REPEATS * _share(own, asked)
+    fits = [_fit(said, asked, span) for span in spans]
+    if not fits:
+        return Candidate(text, logprob, None, score + UNFOUND)
+    best = max(range(len(fits)), key=fits.__getitem__)
+    return Candidate(text, logprob, spans[best], score + fits[best])
+
+
+def _fit(said: Sequence[str], asked: set[str], span: cite.Sentence) -> float:
+    return NEAR * near(said, asked, cite.tokens(span.text)) + SHARED * _share(asked, span.words)
+
+
+def _share(words: Collection[str], others: Collection[str]) -> float:
+    """Of some words, how many are among others."""
+    return sum(word in others for word in words) / len(words) if words else 0.0
+
+
+def near(said: Sequence[str], asked: Iterable[str], sentence: Sequence[str]) -> float:
+    """How near the words that are `asked` for stand to what is `said` in a sentence, from 0 to 1, at its best place.
+
+    All are folded, and those asked for are stemmed. What is said but does not stand there stands before it.
+    """
+    wanted = set(asked)
+    stems = [cite.stem(word) for word in sentence]
+    places = [n for n in range(len(stems) - len(said) + 1) if sentence[n : n + len(said)] == said] or [-len(said)]
+    best = 0.0
+    for start in places:
+        end = start + len(said)
+        far: dict[str, int] = {}
+        for n, word in enumerate(stems):
+            if word in wanted and not start <= n < end:
+                distance = start - n if n < start else n - end + 1
+                far[word] = min(distance, far.get(word, distance))
+        best = max(best, sum(math.exp(-distance / REACH) for distance in far.values()))
+    return best / len(wanted) if wanted else 0.0
+
+
+def _added(one: float, other: float) -> float:
+    """The logarithm of the sum of two probabilities."""
+    top = max(one, other)
+    return top if top == -math.inf else top + math.log(math.exp(one - top) + math.exp(other - top))

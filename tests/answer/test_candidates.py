@@ -1,0 +1,114 @@
+"""The reader's likely answers, weighed by where they stand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memapp.answer import candidates, cite
+from memapp.types import Beam, Hit, Passage, Piece
+
+BOILER = (
+    "Hans Meier serviced the boiler on 4 March 2026. The next service is due in March 2028. "
+    "Its filter is of the type MB-3."
+)
+LAMP = "The lamp of the hall was bought on 9 May 2011. The lamp of the stairs is older."
+
+
+def hit(rank: int, text: str, title: str = "Note") -> Hit:
+    return Hit(rank, 0.9, Passage(rank, f"doc-{rank}", title, text, 0, len(text)))
+
+
+HITS = (hit(1, BOILER), hit(2, LAMP))
+
+
+def numbered(number: int) -> Hit | None:
+    return HITS[number - 1] if 0 < number <= len(HITS) else None
+
+
+def best(question: str, *beams: tuple[str, float]) -> candidates.Candidate:
+    written = [Beam(text, logprob, 5) for text, logprob in beams]
+    return candidates.weighed(question, written, HITS, numbered)[0]
+
+
+def test_an_answer_beside_the_words_of_the_question_beats_a_likelier_one_far_from_them() -> None:
+    one = best("When is the next service due?", (" 4 March 2026 [1]", -0.9), (" March 2028 [1]", -1.4))
+    assert one.text == "March 2028"
+    assert one.span is not None
+    assert one.span.text == "The next service is due in March 2028."
+
+
+def test_where_they_stand_alike_the_likelier_one_is_taken() -> None:
+    one = best("When was the boiler serviced?", (" 4 March 2026 [1]", -0.3), (" March 2026 [1]", -2.0))
+    assert one.text == "4 March 2026"
+
+
+def test_what_only_repeats_the_question_is_worth_less() -> None:
+    one = best("What type is the filter of the boiler?", (" boiler [1]", -0.5), (" MB-3 [1]", -1.0))
+    assert one.text == "MB-3"
+
+
+def test_what_stands_nowhere_is_worth_less() -> None:
+    one = best("Who serviced the boiler?", (" Hans Maier [1]", -0.6), (" Hans Meier [1]", -0.8))
+    assert one.text == "Hans Meier"
+    assert best("Who painted it?", (" Hans Maier [1]", -0.1)).span is None
+
+
+def test_one_text_written_in_several_ways_is_one_answer() -> None:
+    written = [Beam(" Hans Meier [1]", math.log(0.4), 4), Beam(" hans meier [2]", math.log(0.2), 4)]
+    (one,) = candidates.weighed("Who serviced the boiler?", written, HITS, numbered)
+    assert one.text == "Hans Meier"
+    assert math.exp(one.logprob) == pytest.approx(0.6)
+
+
+def test_the_passage_that_was_named_goes_before_others() -> None:
+    twice = (hit(1, "The key hangs in the hall."), hit(2, "The lamp key is in the hall, under the lamp."))
+    written = [Piece(" the hall [1]", -0.1, 4)]
+    (one,) = candidates.weighed("Where is the lamp key?", written, twice, lambda number: twice[number - 1])
+    assert one.span is not None
+    assert one.span.hit.rank == 1
+
+
+def test_that_nothing_tells_comes_last_and_lowers_the_confidence() -> None:
+    def asked(nothing: float, other: float) -> candidates.Choice:
+        written = [Beam(" [0]", nothing, 3), Beam(" Hans Meier [1]", other, 4)]
+        return candidates.chosen("Who serviced the boiler?", written, HITS, numbered)
+
+    found = candidates.weighed("How tall is it?", [Beam(" [0]", -0.01, 3), Beam(" 4 [1]", -6.0, 4)], HITS, numbered)
+    assert [one.text for one in found] == ["4", ""]
+    doubted, sure = asked(-0.05, -6.0), asked(-6.0, -0.05)
+    assert doubted.cited.text == sure.cited.text == "Hans Meier [1]"
+    assert doubted.confidence < 0.5 < 0.9 < sure.confidence
+    only = candidates.chosen("How tall is it?", [Beam(" [0]", -0.01, 3)], HITS, numbered)
+    assert (only.cited.text, only.cited.citations, only.confidence) == ("", (), 0.0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Hans Meier", "4 March 2026", "[0]", "nobody", ""]), st.floats(-20, 0))))
+def test_confidence_is_a_share(written: list[tuple[str, float]]) -> None:
+    beams = [Beam(f" {text} [1]" if text != "[0]" else " [0]", logprob, 3) for text, logprob in written]
+    found = candidates.chosen("Who serviced the boiler?", beams, HITS, numbered)
+    assert 0 <= found.confidence <= 1
+    assert bool(found.cited.citations) or found.confidence == 0.0
+
+
+def test_what_stands_before_a_turn_is_said_beside_its_first_words() -> None:
+    said = "Gina (8 May 2023): I opened the studio. We danced all night."
+    turn = hit(1, said)
+    assert turn.passage.stamp
+    (one,) = candidates.weighed("When did Gina open the studio?", [Piece(" 8 May 2023 [1]", -0.2, 6)], [turn], numbered)
+    assert one.span is not None
+
+
+@pytest.mark.parametrize("question", ["", "?", "the of"])
+def test_a_question_without_words_weighs_nothing(question: str) -> None:
+    assert candidates.near(["hans"], cite.words(question), cite.tokens(BOILER)) == 0.0
+
+
+def test_nearness_lies_between_0_and_1_and_falls_with_distance() -> None:
+    text = cite.tokens("The lamp of the hall was bought in a shop far away on 9 May 2011 by Ann.")
+    near = candidates.near(["by", "ann"], ["2011"], text)
+    far = candidates.near(["ann"], ["lamp"], text)
+    assert 0 < far < near < 1
