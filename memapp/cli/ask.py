@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -229,12 +230,18 @@ def _print_stream(events: Iterator[Event], given: Options) -> Answer:
                 case Done(answer=answer):
                     waiting.clear()
                     if draft:
-                        output.out("\n")
+                        output.out(_after(draft), end=False)
                     output.out(output.plain(answer.text))
                     return answer
     finally:
         waiting.clear()
     raise RuntimeError("the stream of an answer ended without Done")
+
+
+def _after(draft: str) -> str:
+    """What takes a draft off the terminal where it is on one line, else ends its paragraph."""
+    one_line = "\n" not in draft and 2 * len(draft) < shutil.get_terminal_size().columns
+    return "\r\x1b[K" if one_line else "\n\n"
 
 
 class _Waiting:

@@ -14,7 +14,7 @@ from memapp.types import Beam, Sampling
 if TYPE_CHECKING:
     from memapp.models.native import Logits
 
-FAR = 6.0
+FAR = 5.0
 """Nats below the likeliest continuation from which another is followed no more."""
 
 

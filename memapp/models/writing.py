@@ -78,7 +78,7 @@ def _write_beams(model: Model, window: Window, prompt: Tokens, sampling: Samplin
     prompt.leave(window)
     for beam in found:
         put(beam)
-    tokens = sum(beam.tokens for beam in found)
+    tokens = found[0].tokens if found else 0
     if run.stopped():
         put(Finish("cancelled", len(prompt.ids), tokens, reading))
     else:

@@ -300,7 +300,8 @@ class Conversation(VerticalScroll, can_focus=False):
     async def _finish(self, asking: Asking, answer: Answer) -> None:
         asking.ended = True
         now = time.monotonic()
-        rate = answer.tokens.generated / max(now - asking.first, 1e-3) if asking.first else 0.0
+        # What comes whole was not written at any speed that can be seen.
+        rate = answer.tokens.generated / max(now - asking.first, 1e-3) if asking.pieces > 1 else 0.0
         entry = entry_of_answer(answer, asking.exchange.entry.at, now - asking.started)
         if asking.exchange.is_mounted:
             await asking.exchange.finish(entry)

@@ -1,0 +1,42 @@
+"""What a person at a terminal sees while an answer comes about."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stderr, redirect_stdout
+
+import pytest
+
+from memapp.cli.ask import _print_stream
+from memapp.cli.options import Options
+from memapp.types import Answer, Done, Event, Recalled, Token
+
+
+class Terminal(io.StringIO):
+    """An output as a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, *drafts: str, answer: str) -> str:
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal = Terminal()
+    events: list[Event] = [Recalled((), "Who?"), *map(Token, drafts), Done(Answer("Who?", answer))]
+    with redirect_stdout(terminal), redirect_stderr(io.StringIO()):
+        assert _print_stream(iter(events), Options()).text == answer
+    return terminal.getvalue()
+
+
+def test_a_draft_on_one_line_gives_way_to_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = printed(monkeypatch, "Hans ", "Meier [1]", answer="Hans Meier [1]")
+    draft, _, left = shown.rpartition("\r\x1b[K")
+    assert "Hans " in draft
+    assert left == "Hans Meier [1]\n"
+
+
+@pytest.mark.parametrize("draft", ["two\nlines", "long " * 30])
+def test_a_longer_draft_stays_above_the_answer(monkeypatch: pytest.MonkeyPatch, draft: str) -> None:
+    shown = printed(monkeypatch, draft, answer="No.")
+    assert "\r\x1b[K" not in shown
+    assert shown.endswith("\n\nNo.\n")
