@@ -175,9 +175,9 @@ class Engine(Protocol):
     ) -> Iterator[Piece | Finish]:
         """Pieces of text as they are written, then one Finish. A last message of the assistant's is gone on with.
 
-        Every token is chosen from what `bias` makes of the model's logits, by whatever sampling. Setting `cancel` ends
-        the stream within one token. Raises ContextOverflow when the prompt and max_tokens exceed the window: nothing
-        is ever cut silently.
+        Every token is chosen from what `bias` makes of the model's logits, by whatever sampling; an engine that follows
+        several texts (`Sampling.beams`) gives a Beam for each instead. Setting `cancel` ends the stream within one
+        token. Raises ContextOverflow when the prompt and max_tokens exceed the window: nothing is ever cut silently.
         """
         ...
 

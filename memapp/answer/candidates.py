@@ -76,6 +76,7 @@ def weighed(
     """The answers that were written as `beams`, best first, and last that nothing tells. `numbered` gives the passage
     that a number names."""
     asked = set(cite.words(question))
+    spans = cite.read(hits)
     found: dict[str, tuple[str, float, list[Hit]]] = {}
     for beam in beams:
         told = reading.written(beam.text)
@@ -83,14 +84,17 @@ def weighed(
         before = found.get(text.casefold(), (text, -math.inf, []))
         named = numbered(told.number)
         found[text.casefold()] = (before[0], _added(before[1], beam.logprob), before[2] + ([named] if named else []))
-    every = [_candidate(text, logprob, asked, named, hits) for text, logprob, named in found.values()]
+    every = [_candidate(text, logprob, asked, named, spans) for text, logprob, named in found.values()]
     return sorted(every, key=lambda one: (not one.text, -one.score))
 
 
-def _candidate(text: str, logprob: float, asked: set[str], named: Sequence[Hit], hits: Sequence[Hit]) -> Candidate:
+def _candidate(
+    text: str, logprob: float, asked: set[str], named: Sequence[Hit], read: Sequence[cite.Sentence]
+) -> Candidate:
     if not text:
         return Candidate(text, logprob, None, logprob)
-    spans = cite.bearing(text, named) or cite.bearing(text, hits)
+    bearing = cite.bearing(text, read)
+    spans = [span for span in bearing if span.hit in named] or bearing
     said, own = cite.tokens(text), cite.words(text)
     score = logprob + REPEATS * _share(own, asked)
     fits = [_fit(said, asked, span) for span in spans]

@@ -72,7 +72,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
 def cite(answer: str, question: str, hits: Sequence[Hit]) -> Cited:
     """The answer with a marker [n] behind every supported sentence; n counts citations from 1."""
     text = unmarked(answer)
-    spans = [span for hit in hits for span in _spans(hit)]
+    spans = read(hits)
     asked = set(words(question))
     citations: list[Citation] = []
     pieces, at, supported, total = [], 0, 0, 0
@@ -101,10 +101,15 @@ def unmarked(answer: str) -> str:
     return _MARKER.sub("", answer).strip()
 
 
-def bearing(answer: str, hits: Sequence[Hit]) -> list[Sentence]:
-    """The sentences of the hits that hold all of a short answer, in order; none for an empty one."""
+def read(hits: Sequence[Hit]) -> list[Sentence]:
+    """The sentences of the hits, in order."""
+    return [span for hit in hits for span in _spans(hit)]
+
+
+def bearing(answer: str, spans: Sequence[Sentence]) -> list[Sentence]:
+    """Those that hold all of a short answer; none for an empty one."""
     said = _folded(answer)
-    return [span for hit in hits for span in _spans(hit) if said.strip() and _bears(span, said)]
+    return [span for span in spans if said.strip() and _bears(span, said)]
 
 
 def told_by(answer: str, span: Sentence) -> Cited:

@@ -15,7 +15,7 @@ from memapp.models.llama import LlamaEngine
 from memapp.models.native import Options
 from memapp.models.opening import READER
 from memapp.settings import Settings, shipped
-from memapp.types import Finish, Hit, Message, Passage, Piece, Sampling
+from memapp.types import Done, Finish, Hit, Message, Passage, Piece, Sampling, Token
 
 pytestmark = pytest.mark.models
 
@@ -144,3 +144,47 @@ def test_it_ends_where_the_model_ends(engine: LlamaEngine) -> None:
     *_, finish = engine.taught.stream(reading.messages("Who is the miller at Brae?", PASSAGES), SHORT)
     assert isinstance(finish, Finish)
     assert finish.reason == "stop"
+
+
+BOILER = (
+    "The boiler was serviced on 4 March 2026 by Hans Meier. The next service is due in March 2028. "
+    "It has a filter of the type MB-3, which is cleaned every year."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "sentence"),
+    [
+        ("When is the next boiler service due?", "March 2028 [1]", "The next service is due in March 2028."),
+        (
+            "What filter does the boiler have?",
+            "MB-3 [1]",
+            "It has a filter of the type MB-3, which is cleaned every year.",
+        ),
+        ("Who serviced the boiler?", "Hans Meier [1]", "The boiler was serviced on 4 March 2026 by Hans Meier."),
+    ],
+)
+def test_the_sentence_that_is_asked_about_answers(tmp_path: Path, question: str, answer: str, sentence: str) -> None:
+    path = bundled_path()
+    assert path is not None
+    own = LlamaEngine(path, OPTIONS, adapter=shipped(READER))
+    with Memory.open(tmp_path / "m.db", engine=own, settings=Settings(answer_tokens=48)) as memory:
+        memory.add(BOILER, id="boiler", title="Boiler")
+        events = list(memory.stream(question))
+        tokens = [event.text for event in events if isinstance(event, Token)]
+        done = events[-1]
+        assert isinstance(done, Done)
+        assert done.answer.text == answer
+        assert [one.text for one in done.answer.citations] == [sentence]
+        assert tokens == [answer], "an answer that was chosen comes whole"
+
+
+def test_the_likeliest_answer_is_taken_where_none_are_weighed(tmp_path: Path) -> None:
+    path = bundled_path()
+    assert path is not None
+    own = LlamaEngine(path, OPTIONS, adapter=shipped(READER))
+    with Memory.open(tmp_path / "m.db", engine=own, settings=Settings(answer_tokens=48, beams=1)) as memory:
+        memory.add(BOILER, id="boiler", title="Boiler")
+        tokens = [event.text for event in memory.stream("Who serviced the boiler?") if isinstance(event, Token)]
+        assert len(tokens) > 1
+        assert "".join(tokens).strip() == "Hans Meier [1]"
