@@ -19,8 +19,9 @@ NEAR, SHARED, REPEATS, UNFOUND = 7.0, 4.0, -2.0, -1.5
 """What is added to the log-probability of an answer, in nats: for how near the question's words stand, for the share of
 them in the sentence, for the share of the answer's own words that the question has, and for standing in no sentence.
 Chosen by the F1 of what is preferred; bench/LOG.md has what each gives, set by set."""
-NOTHING, TEMPERATURE = 4.0, 2.0
-"""What is added for that nothing tells, and what all is divided by, where scores become a confidence."""
+NOTHING, LACKING, TEMPERATURE = 3.0, 4.0, 2.0
+"""What is added to the log-probability that nothing tells, always and for the share of the question's words that the
+passage of the answer lacks; and what all scores are divided by to become a confidence."""
 REACH = 8.0
 """Words over which nearness falls to a third."""
 
@@ -55,12 +56,15 @@ def chosen(question: str, beams: Sequence[Piece], hits: Sequence[Hit], numbered:
     if best is None:
         return Choice(cite.Cited("", (), 0.0), 0.0)
     cited = cite.told_by(best.text, best.span) if best.span else cite.cite(best.text, question, hits)
-    return Choice(cited, round(_confidence(best, found) * cited.support, 4))
+    return Choice(cited, round(_confidence(best, found, set(cite.words(question))) * cited.support, 4))
 
 
-def _confidence(best: Candidate, found: Sequence[Candidate]) -> float:
+def _confidence(best: Candidate, found: Sequence[Candidate], asked: set[str]) -> float:
+    passage = best.span.hit.passage if best.span else None
+    lacking = 1 - _share(asked, set(cite.words(f"{passage.title}\n{passage.text}"))) if passage else 1.0
+    nothing = _untold(found) + NOTHING + LACKING * lacking
     scores = [one.score for one in found if one.text]
-    return 1 / sum(math.exp((score - best.score) / TEMPERATURE) for score in [*scores, _untold(found) + NOTHING])
+    return 1 / sum(math.exp((score - best.score) / TEMPERATURE) for score in [*scores, nothing])
 
 
 def _untold(found: Sequence[Candidate]) -> float:
