@@ -79,7 +79,7 @@ def test_that_nothing_tells_comes_last_and_lowers_the_confidence() -> None:
 
     found = candidates.weighed("How tall is it?", [Beam(" [0]", -0.01, 3), Beam(" 4 [1]", -6.0, 4)], HITS, numbered)
     assert [one.text for one in found] == ["4", ""]
-    doubted, sure = asked(-0.05, -6.0), asked(-6.0, -0.05)
+    doubted, sure = asked(-0.05, -7.0), asked(-7.0, -0.05)
     assert doubted.cited.text == sure.cited.text == "Hans Meier [1]"
     assert doubted.confidence < 0.5 < 0.9 < sure.confidence
     only = candidates.chosen("How tall is it?", [Beam(" [0]", -0.01, 3)], HITS, numbered)
@@ -112,3 +112,10 @@ def test_nearness_lies_between_0_and_1_and_falls_with_distance() -> None:
     near = candidates.near(["by", "ann"], ["2011"], text)
     far = candidates.near(["ann"], ["lamp"], text)
     assert 0 < far < near < 1
+
+
+def test_words_of_the_question_that_the_passage_lacks_lower_the_confidence() -> None:
+    def sure(question: str) -> float:
+        return candidates.chosen(question, [Beam(" Hans Meier [1]", -0.5, 4)], HITS, numbered).confidence
+
+    assert sure("Who serviced the boiler?") > sure("Who serviced the sauna?") > sure("Who built the sauna?") > 0
