@@ -79,7 +79,7 @@ def test_that_nothing_tells_comes_last_and_lowers_the_confidence() -> None:
 
     found = candidates.weighed("How tall is it?", [Beam(" [0]", -0.01, 3), Beam(" 4 [1]", -6.0, 4)], HITS, numbered)
     assert [one.text for one in found] == ["4", ""]
-    doubted, sure = asked(-0.05, -7.0), asked(-7.0, -0.05)
+    doubted, sure = asked(-0.05, -9.0), asked(-9.0, -0.05)
     assert doubted.cited.text == sure.cited.text == "Hans Meier [1]"
     assert doubted.confidence < 0.5 < 0.9 < sure.confidence
     only = candidates.chosen("How tall is it?", [Beam(" [0]", -0.01, 3)], HITS, numbered)
