@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from memapp.errors import UsageError
 from memapp.models.llama import LlamaEngine
-from memapp.models.native import Options
+from memapp.models.native import Options, library
 from memapp.models.sequences import BEAMS
 from memapp.types import Apart, Beam, Finish, Message, Piece, Sampling, SetPrompt, Vectors
 
@@ -140,3 +141,16 @@ def test_with_a_bias_one_text_is_written(own: LlamaEngine) -> None:
 def test_what_they_cannot_follow_is_refused(own: LlamaEngine, wrong: Sampling) -> None:
     with pytest.raises(UsageError):
         list(own.stream(ASKED, wrong))
+
+
+@pytest.mark.gpu
+def test_a_gpu_follows_the_same_texts(bundled: Path, own: LlamaEngine) -> None:
+    if not library().llama_supports_gpu_offload():
+        pytest.skip("this build of llama.cpp has no GPU to offload to")
+    expected = {beam.text: beam.logprob for beam in followed(own)[0]}
+    with LlamaEngine(bundled, replace(OPTIONS, gpu_layers=-1), identity="beams on a GPU") as engine:
+        found = {beam.text: beam.logprob for beam in followed(engine)[0]}
+    assert max(found, key=found.__getitem__) == max(expected, key=expected.__getitem__)
+    both = found.keys() & expected.keys()
+    assert len(both) >= 2
+    assert [found[text] for text in both] == pytest.approx([expected[text] for text in both], abs=0.2)
