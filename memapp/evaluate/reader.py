@@ -25,6 +25,7 @@ from memapp.types import Beam, Hit, Piece, Sampling
 WAYS = ("gold alone", "gold among 4 others", "found by recall", "gold taken out")
 _READER = {ask.SEQUENTIAL: "reader", ask.SET: "reader, passages as a set", ask.APART: "reader, passages apart"}
 """What the table calls it, by the way in which it reads."""
+_LIKELIEST = ", its likeliest answer"
 _TOKENS = 48
 _PLAIN = Sampling(_TOKENS, stop=("\n\n",))
 
@@ -63,6 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plain", action="store_true", help="ask the model as it was before it was taught, too")
     told = f"how passages are read ({ask.SEQUENTIAL})"
     parser.add_argument("--readings", nargs="+", default=[ask.SEQUENTIAL], choices=ask.READINGS, help=told)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS, help="what is read (all of these)")
     weighed = "how many likely answers are weighed, 1 for none (as the settings say)"
     parser.add_argument("--beams", nargs="+", type=int, default=[workspace.settings().beams], help=weighed)
 
@@ -82,11 +84,11 @@ def run(arguments: argparse.Namespace) -> Report:
         workspace.note(f"Asking {len(collection.questions):,} questions.")
         for number, question in enumerate(collection.questions):
             read = _read(memory, question, number)
-            for way, hits in read.items():
+            for way, hits in ((way, read[way]) for way in arguments.ways):
                 for how, beams in itertools.product(arguments.readings, arguments.beams):
                     sampling = replace(ask.reading_sampling(settings), max_tokens=_TOKENS, beams=beams)
                     said = _said(engine.taught, question.text, hits, reading.Form(), how, sampling)
-                    name = _READER[how] if beams > 1 else f"{_READER[how]}, its likeliest answer"
+                    name = _READER[how] if beams > 1 else _READER[how] + _LIKELIEST
                     _score_reader(found.setdefault((way, name), Values()), said, question, hits, settings.abstain_below)
                 if arguments.plain and way != WAYS[3]:
                     said = _said(engine, question.text, hits, prompt.Plain(), ask.SEQUENTIAL, _PLAIN)
@@ -160,6 +162,8 @@ def _report(name: str, found: Found, questions: int) -> Report:
         "what is withheld counts as wrong."
     ]
     for how in dict.fromkeys(how for _, how in found if how != "plain"):
+        if not {(WAYS[1], how), (WAYS[3], how)} <= found.keys():
+            continue
         told, not_told = found[WAYS[1], how], found[WAYS[3], how]
         right = metrics.auroc(told.sure, not_told.sure)
         every = [*told.sure, *not_told.sure]
@@ -171,5 +175,19 @@ def _report(name: str, found: Found, questions: int) -> Report:
             f"{outside} citations of passages that were not read."
         )
         figures[how] = {"AUROC": right, "ECE": error, "outside": outside}
+    notes += _gains(found)
     columns = ("passages", "model", "F1", "95 %", "exact", "withheld", "cited sentence holds the answer")
-    return Report(f"reader: {name}", columns, tuple(rows), figures, tuple(notes))
+    ways = tuple(dict.fromkeys(way for way, _ in found))
+    title = f"reader: {name}" if len(ways) == len(WAYS) else f"reader: {name}, {', '.join(ways)}"
+    return Report(title, columns, tuple(rows), figures, tuple(notes))
+
+
+def _gains(found: Found) -> list[str]:
+    """What weighing the likely answers brings, question by question, where both were asked for."""
+    told = []
+    for (way, how), values in found.items():
+        likeliest = found.get((way, how + _LIKELIEST))
+        if likeliest and way != WAYS[3]:
+            gain = metrics.interval([one - other for one, other in zip(values.f1, likeliest.f1, strict=True)])
+            told.append(f"{way}, {how}: F1 {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] against its likeliest.")
+    return told
