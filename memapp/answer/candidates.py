@@ -79,7 +79,7 @@ def weighed(
 ) -> list[Candidate]:
     """The answers that were written as `beams`, best first, and last that nothing tells. `numbered` gives the passage
     that a number names."""
-    asked = set(cite.words(question))
+    asked, choice = set(cite.words(question)), "or" in cite.tokens(question)
     spans = cite.read(hits)
     found: dict[str, tuple[str, float, list[Hit]]] = {}
     for beam in beams:
@@ -88,19 +88,20 @@ def weighed(
         before = found.get(text.casefold(), (text, -math.inf, []))
         named = numbered(told.number)
         found[text.casefold()] = (before[0], _added(before[1], beam.logprob), before[2] + ([named] if named else []))
-    every = [_candidate(text, logprob, asked, named, spans) for text, logprob, named in found.values()]
+    every = [_candidate(text, logprob, asked, choice, named, spans) for text, logprob, named in found.values()]
     return sorted(every, key=lambda one: (not one.text, -one.score))
 
 
 def _candidate(
-    text: str, logprob: float, asked: set[str], named: Sequence[Hit], read: Sequence[cite.Sentence]
+    text: str, logprob: float, asked: set[str], choice: bool, named: Sequence[Hit], read: Sequence[cite.Sentence]
 ) -> Candidate:
     if not text:
         return Candidate(text, logprob, None, logprob)
     bearing = cite.bearing(text, read)
     spans = [span for span in bearing if span.hit in named] or bearing
     said, own = cite.tokens(text), cite.words(text)
-    score = logprob + REPEATS * _share(own, asked)
+    # What is offered for a choice is bound to be repeated.
+    score = logprob + (0.0 if choice else REPEATS * _share(own, asked))
     fits = [_fit(said, asked, span) for span in spans]
     if not fits:
         return Candidate(text, logprob, None, score + UNFOUND)

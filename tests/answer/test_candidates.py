@@ -51,6 +51,12 @@ def test_what_only_repeats_the_question_is_worth_less() -> None:
     assert one.text == "MB-3"
 
 
+def test_what_the_question_offers_for_a_choice_may_be_repeated() -> None:
+    likely = (" lamp [2]", -0.5), (" 9 May 2011 [2]", -2.0)
+    assert best("What was bought for the hall first, the lamp or the boiler?", *likely).text == "lamp"
+    assert best("What lamp was bought for the hall?", *likely).text == "9 May 2011"
+
+
 def test_what_stands_nowhere_is_worth_less() -> None:
     one = best("Who serviced the boiler?", (" Hans Maier [1]", -0.6), (" Hans Meier [1]", -0.8))
     assert one.text == "Hans Meier"
