@@ -95,7 +95,7 @@ class Settings:
     beams: int = 8
     """Likely answers of the reader that are weighed by where they stand in the passages, at most 8; 1 takes the
     likeliest as it is."""
-    abstain_below: float = 0.1
+    abstain_below: float = 0.12
     """Confidence under which the reader's answer is withheld."""
     clues: str = "off"
     """Whether the chat model drafts clues for a vague question from the gist of the collection, which are searched for

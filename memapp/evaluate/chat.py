@@ -73,7 +73,7 @@ class Conversation:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this bench."""
     parser.add_argument("--set", type=Path, required=True, help="conversations in LoCoMo's form")
-    parser.add_argument("--limit", type=int, help="only the first questions of each conversation")
+    parser.add_argument("--limit", type=int, help="recall of the first questions of each conversation; 0 of none")
     parser.add_argument("--held-out", action="store_true", help="also choose shares with each left out")
     parser.add_argument(
         "--sample",
@@ -94,7 +94,9 @@ def run(arguments: argparse.Namespace) -> Report:
             questions = [one for one in conversation.questions if one.gold and one.category != UNANSWERABLE]
             questions = questions[: arguments.limit]
             workspace.note(f"Asking {len(questions):,} questions of {conversation.name}.")
-            for name, rank in _rankings(conversation, memory, embedder, arguments.held_out).items():
+            for name, rank in (
+                _rankings(conversation, memory, embedder, arguments.held_out).items() if questions else ()
+            ):
                 for one in questions:
                     ranked = rank(one.text)
                     values = {depth: metrics.recall(ranked, one.gold, depth) for depth in DEPTHS}
@@ -266,14 +268,16 @@ def _report(
             ours, theirs = ([one[depth] for _, _, one in found[which]] for which in (ALL, "without episodic"))
             figures[f"gain@{depth}"] = asdict(metrics.interval(ours, theirs))
     notes = [
-        f"{len(next(iter(found.values()))):,} questions; a category's three figures are recall@5, @10 and @20; the "
-        "unit is the turn, and the mean is over questions."
+        f"{len(values):,} questions; a category's three figures are recall@5, @10 and @20; the unit is the turn, and the "
+        "mean is over questions."
+        for values in list(found.values())[:1]
     ]
     if answers:
         told, figures["answers"] = _judged(answers)
         notes += told
     columns = ("recall", *(f"recall@{depth}" for depth in DEPTHS), *CATEGORIES.values())
-    return Report(f"chat: {name}", columns, tuple(rows), figures, tuple(notes))
+    title = f"chat: {name}" if found else f"chat: {name}, answers"
+    return Report(title, columns, tuple(rows), figures, tuple(notes))
 
 
 def _left_out(
