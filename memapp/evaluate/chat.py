@@ -268,8 +268,8 @@ def _report(
             ours, theirs = ([one[depth] for _, _, one in found[which]] for which in (ALL, "without episodic"))
             figures[f"gain@{depth}"] = asdict(metrics.interval(ours, theirs))
     notes = [
-        f"{len(values):,} questions; a category's three figures are recall@5, @10 and @20; the unit is the turn, and the "
-        "mean is over questions."
+        f"{len(values):,} questions; a category's three figures are recall@5, @10 and @20; the unit is the turn, and "
+        "the mean is over questions."
         for values in list(found.values())[:1]
     ]
     if answers:
