@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memapp.models.native import Model
-from memapp.models.sampling import Assembler
+from memapp.models.sampling import Assembler, log_sum
 from memapp.models.sequences import Window
 from memapp.types import Beam, Sampling
 
@@ -68,8 +68,7 @@ def _following(live: list[_Path], logits: Logits, count: int) -> list[_Path]:
 
     found: list[_Path] = []
     for beam, (path, row) in enumerate(zip(live, logits, strict=True)):
-        top = float(row.max())
-        total = top + float(np.log(np.exp(row - top).sum(dtype=np.float64)))
+        total = log_sum(row)
         likeliest = np.argpartition(row, -count)[-count:]
         found += [path.then(int(token), float(row[token]) - total, beam) for token in likeliest]
     return sorted(found, key=lambda path: -path.logprob)

@@ -112,10 +112,15 @@ class Chooser:
 
 def log_probability(logits: Logits, token: int) -> float:
     """The natural logarithm of the token's share under softmax."""
+    return float(logits[token]) - log_sum(logits)
+
+
+def log_sum(logits: Logits) -> float:
+    """The logarithm of what softmax divides by."""
     import numpy as np
 
     top = float(logits.max())
-    return float(logits[token]) - top - float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
+    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
 
 
 def _grammar(model: Model, sampling: Sampling) -> Any:

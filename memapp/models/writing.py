@@ -55,16 +55,18 @@ class Run:
 
 def write(model: Model, window: Window, prompt: Tokens, sampling: Sampling, run: Run, put: Put) -> None:
     """Reads the prompt and hands on what the model writes: Pieces, or Beams, then one Finish."""
-    chooser = Chooser(model, sampling)
     run.begin(window)
     try:
         if sampling.beams > 1 and run.bias is None and window.sequences > 1:
             _write_beams(model, window, prompt, sampling, run, put)
-        else:
+            return
+        chooser = Chooser(model, sampling)
+        try:
             _write_pieces(model, window, chooser, prompt, sampling, run, put)
+        finally:
+            chooser.close()
     finally:
         run.end()
-        chooser.close()
 
 
 def _write_beams(model: Model, window: Window, prompt: Tokens, sampling: Sampling, run: Run, put: Put) -> None:

@@ -67,11 +67,11 @@ def test_they_come_whole_likeliest_first_with_the_greedy_text_among_them(own: Ll
 def test_their_probabilities_are_the_models(own: LlamaEngine) -> None:
     # Where a text is followed to its end, forcing the same text gives the same probability but for rounding.
     beams, _ = followed(own, Sampling(8, stop=(".",), beams=3))
-    for beam in beams:
-        text = beam.text + "."
-        forced = own.forced(ASKED, text) * len(own.tokens(text)[0])
-        if len(own.tokens(text)[0]) == beam.tokens:
-            assert beam.logprob == pytest.approx(forced, abs=0.1)
+    texts = {beam.text + ".": beam for beam in beams}
+    written = {text: beam for text, beam in texts.items() if len(own.tokens(text)[0]) == beam.tokens}
+    assert written, "none was written in the tokens that its text has"
+    for text, beam in written.items():
+        assert beam.logprob == pytest.approx(own.forced(ASKED, text) * beam.tokens, abs=0.1)
 
 
 def test_nothing_of_them_stays_in_the_window(own: LlamaEngine) -> None:
