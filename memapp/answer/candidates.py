@@ -44,7 +44,7 @@ class Candidate:
     """Empty where the reader says that no passage tells."""
     logprob: float
     """Of all ways in which it was written, in nats."""
-    span: cite.Sentence | None
+    sentence: cite.Sentence | None
     """The sentence that says it; None where none does."""
     score: float
 
@@ -55,12 +55,12 @@ def chosen(question: str, beams: Sequence[Piece], hits: Sequence[Hit], numbered:
     best = next((one for one in found if one.text), None)
     if best is None:
         return Choice(cite.Cited("", (), 0.0), 0.0)
-    cited = cite.told_by(best.text, best.span) if best.span else cite.cite(best.text, question, hits)
+    cited = cite.told_by(best.text, best.sentence) if best.sentence else cite.cite(best.text, question, hits)
     return Choice(cited, round(_confidence(best, found, set(cite.words(question))) * cited.support, 4))
 
 
 def _confidence(best: Candidate, found: Sequence[Candidate], asked: set[str]) -> float:
-    passage = best.span.hit.passage if best.span else None
+    passage = best.sentence.hit.passage if best.sentence else None
     lacking = 1 - _share(asked, set(cite.words(f"{passage.title}\n{passage.text}"))) if passage else 1.0
     nothing = _untold(found) + NOTHING + LACKING * lacking
     scores = [one.score for one in found if one.text]
@@ -80,7 +80,7 @@ def weighed(
     """The answers that were written as `beams`, best first, and last that nothing tells. `numbered` gives the passage
     that a number names."""
     asked, choice = set(cite.words(question)), "or" in cite.tokens(question)
-    spans = cite.read(hits)
+    read = cite.sentences_of(hits)
     found: dict[str, tuple[str, float, list[Hit]]] = {}
     for beam in beams:
         told = reading.written(beam.text)
@@ -88,7 +88,7 @@ def weighed(
         before = found.get(text.casefold(), (text, -math.inf, []))
         named = numbered(told.number)
         found[text.casefold()] = (before[0], _added(before[1], beam.logprob), before[2] + ([named] if named else []))
-    every = [_candidate(text, logprob, asked, choice, named, spans) for text, logprob, named in found.values()]
+    every = [_candidate(text, logprob, asked, choice, named, read) for text, logprob, named in found.values()]
     return sorted(every, key=lambda one: (not one.text, -one.score))
 
 
@@ -98,19 +98,19 @@ def _candidate(
     if not text:
         return Candidate(text, logprob, None, logprob)
     bearing = cite.bearing(text, read)
-    spans = [span for span in bearing if span.hit in named] or bearing
+    places = [one for one in bearing if one.hit in named] or bearing
     said, own = cite.tokens(text), cite.words(text)
     # What is offered for a choice is bound to be repeated.
     score = logprob + (0.0 if choice else REPEATS * _share(own, asked))
-    fits = [_fit(said, asked, span) for span in spans]
+    fits = [_fit(said, asked, one) for one in places]
     if not fits:
         return Candidate(text, logprob, None, score + UNFOUND)
     best = max(range(len(fits)), key=fits.__getitem__)
-    return Candidate(text, logprob, spans[best], score + fits[best])
+    return Candidate(text, logprob, places[best], score + fits[best])
 
 
-def _fit(said: Sequence[str], asked: set[str], span: cite.Sentence) -> float:
-    return NEAR * near(said, asked, cite.tokens(span.text)) + SHARED * _share(asked, span.words)
+def _fit(said: Sequence[str], asked: set[str], place: cite.Sentence) -> float:
+    return NEAR * near(said, asked, cite.tokens(place.text)) + SHARED * _share(asked, place.words)
 
 
 def _share(words: Collection[str], others: Collection[str]) -> float:

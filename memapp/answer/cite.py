@@ -39,7 +39,7 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a passage that was read."""
+    """A sentence of a passage that was read: the span that a citation names."""
 
     hit: Hit
     start: int
@@ -72,7 +72,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
 def cite(answer: str, question: str, hits: Sequence[Hit]) -> Cited:
     """The answer with a marker [n] behind every supported sentence; n counts citations from 1."""
     text = unmarked(answer)
-    spans = read(hits)
+    spans = sentences_of(hits)
     asked = set(words(question))
     citations: list[Citation] = []
     pieces, at, supported, total = [], 0, 0, 0
@@ -101,9 +101,14 @@ def unmarked(answer: str) -> str:
     return _MARKER.sub("", answer).strip()
 
 
-def read(hits: Sequence[Hit]) -> list[Sentence]:
+def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
     """The sentences of the hits, in order."""
-    return [span for hit in hits for span in _spans(hit)]
+    found: list[Sentence] = []
+    for hit in hits:
+        text, title = hit.passage.text, frozenset(words(hit.passage.title))
+        for start, end in sentences(text):
+            found.append(Sentence(hit, start, end, title | frozenset(words(text[start:end]))))
+    return found
 
 
 def bearing(answer: str, spans: Sequence[Sentence]) -> list[Sentence]:
@@ -151,20 +156,13 @@ def _best(wanted: Sequence[str], asked: set[str], spans: Sequence[Sentence]) -> 
     return (chosen, best[0]) if best is not None and best[0] >= SUPPORT else (None, 0.0)
 
 
-def _spans(hit: Hit) -> list[Sentence]:
-    passage = hit.passage
-    title = frozenset(words(passage.title))
-    bounds = sentences(passage.text)
-    return [Sentence(hit, start, end, title | frozenset(words(passage.text[start:end]))) for start, end in bounds]
-
-
 def _citation(span: Sentence) -> Citation:
     passage = span.hit.passage
     return Citation(
         0,
         passage.document,
         passage.title,
-        passage.text[span.start : span.end],
+        span.text,
         passage.start + span.start,
         passage.start + span.end,
         passage.id,

@@ -21,12 +21,14 @@ FAR = 5.0
 @dataclass(frozen=True, slots=True)
 class _Path:
     tokens: tuple[int, ...] = ()
+    spelled: bytes = b""
+    """What the tokens spell; those that end a turn spell nothing."""
     logprob: float = 0.0
     parent: int = 0
     """The beam that it goes on from."""
 
-    def then(self, token: int, logprob: float, parent: int) -> _Path:
-        return _Path((*self.tokens, token), self.logprob + logprob, parent)
+    def then(self, token: int, piece: bytes, logprob: float, parent: int) -> _Path:
+        return _Path((*self.tokens, token), self.spelled + piece, self.logprob + logprob, parent)
 
 
 def search(model: Model, window: Window, sampling: Sampling, stopped: Callable[[], bool]) -> list[Beam]:
@@ -40,9 +42,9 @@ def search(model: Model, window: Window, sampling: Sampling, stopped: Callable[[
     try:
         for step in range(sampling.max_tokens):
             following = []
-            for path in _following(live, logits, sampling.beams):
-                text, ends = _text(model, path.tokens, sampling)
-                if ends:
+            for path in _following(model, live, logits, sampling.beams):
+                text, stops = _text(path, sampling)
+                if stops or model.ends(path.tokens[-1]):
                     ended.append((text, path))
                 else:
                     following.append(path)
@@ -57,20 +59,20 @@ def search(model: Model, window: Window, sampling: Sampling, stopped: Callable[[
     finally:
         window.prune()
     if not ended:
-        text, _ = _text(model, live[0].tokens, sampling)
+        text, _ = _text(live[0], sampling)
         return [Beam(text, live[0].logprob, len(live[0].tokens), ended=False)]
     return [Beam(text, path.logprob, len(path.tokens)) for text, path in ended]
 
 
-def _following(live: list[_Path], logits: Logits, count: int) -> list[_Path]:
+def _following(model: Model, live: list[_Path], logits: Logits, count: int) -> list[_Path]:
     """Of each path the `count` likeliest next tokens; of all those the likeliest first."""
     import numpy as np
 
     found: list[_Path] = []
     for beam, (path, row) in enumerate(zip(live, logits, strict=True)):
         total = log_sum(row)
-        likeliest = np.argpartition(row, -count)[-count:]
-        found += [path.then(int(token), float(row[token]) - total, beam) for token in likeliest]
+        for token in map(int, np.argpartition(row, -count)[-count:]):
+            found.append(path.then(token, model.piece(token), float(row[token]) - total, beam))
     return sorted(found, key=lambda path: -path.logprob)
 
 
@@ -83,9 +85,8 @@ def _worth_following(paths: list[_Path], ended: list[tuple[str, _Path]], count: 
     return [path for path in paths[:count] if path.logprob > floor]
 
 
-def _text(model: Model, tokens: tuple[int, ...], sampling: Sampling) -> tuple[str, bool]:
-    """What the tokens spell up to a stop string, and whether they end there."""
+def _text(path: _Path, sampling: Sampling) -> tuple[str, bool]:
+    """What is spelled up to a stop string, and whether one came."""
     assembler = Assembler(sampling.stop)
-    last = model.ends(tokens[-1]) if tokens else False
-    text = assembler.feed(b"".join(model.piece(token) for token in (tokens[:-1] if last else tokens)))
-    return (text, True) if assembler.stopped else (text + assembler.flush(), last)
+    text = assembler.feed(path.spelled)
+    return (text, True) if assembler.stopped else (text + assembler.flush(), False)

@@ -37,8 +37,8 @@ def best(question: str, *beams: tuple[str, float]) -> candidates.Candidate:
 def test_an_answer_beside_the_words_of_the_question_beats_a_likelier_one_far_from_them() -> None:
     one = best("When is the next service due?", (" 4 March 2026 [1]", -0.9), (" March 2028 [1]", -1.4))
     assert one.text == "March 2028"
-    assert one.span is not None
-    assert one.span.text == "The next service is due in March 2028."
+    assert one.sentence is not None
+    assert one.sentence.text == "The next service is due in March 2028."
 
 
 def test_where_they_stand_alike_the_likelier_one_is_taken() -> None:
@@ -60,7 +60,7 @@ def test_what_the_question_offers_for_a_choice_may_be_repeated() -> None:
 def test_what_stands_nowhere_is_worth_less() -> None:
     one = best("Who serviced the boiler?", (" Hans Maier [1]", -0.6), (" Hans Meier [1]", -0.8))
     assert one.text == "Hans Meier"
-    assert best("Who painted it?", (" Hans Maier [1]", -0.1)).span is None
+    assert best("Who painted it?", (" Hans Maier [1]", -0.1)).sentence is None
 
 
 def test_one_text_written_in_several_ways_is_one_answer() -> None:
@@ -74,8 +74,8 @@ def test_the_passage_that_was_named_goes_before_others() -> None:
     twice = (hit(1, "The key hangs in the hall."), hit(2, "The lamp key is in the hall, under the lamp."))
     written = [Piece(" the hall [1]", -0.1, 4)]
     (one,) = candidates.weighed("Where is the lamp key?", written, twice, lambda number: twice[number - 1])
-    assert one.span is not None
-    assert one.span.hit.rank == 1
+    assert one.sentence is not None
+    assert one.sentence.hit.rank == 1
 
 
 def test_that_nothing_tells_comes_last_and_lowers_the_confidence() -> None:
@@ -104,8 +104,8 @@ def test_what_stands_before_a_turn_is_said_beside_its_first_words() -> None:
     turn = hit(1, "Gina (8 May 2023): We danced all night. The studio opened.")
     assert turn.passage.stamp
     (one,) = candidates.weighed("When was the studio opened?", [Piece(" 8 May 2023 [1]", -0.2, 6)], [turn], numbered)
-    assert one.span is not None
-    assert one.span.text == "The studio opened."
+    assert one.sentence is not None
+    assert one.sentence.text == "The studio opened."
 
 
 @pytest.mark.parametrize("question", ["", "?", "the of"])
