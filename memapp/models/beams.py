@@ -71,8 +71,8 @@ def _following(model: Model, live: list[_Path], logits: Logits, count: int) -> l
     found: list[_Path] = []
     for beam, (path, row) in enumerate(zip(live, logits, strict=True)):
         total = log_sum(row)
-        for token in map(int, np.argpartition(row, -count)[-count:]):
-            found.append(path.then(token, model.piece(token), float(row[token]) - total, beam))
+        likeliest = map(int, np.argpartition(row, -count)[-count:])
+        found += [path.then(token, model.piece(token), float(row[token]) - total, beam) for token in likeliest]
     return sorted(found, key=lambda path: -path.logprob)
 
 
