@@ -335,9 +335,7 @@ def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Promp
     answer = Answer(draft.question, cited.text, cited.citations, best.confidence, hits=found.hits, dropped=unread)
     if draft.stopped:
         return answer
-    if not cited.citations or best.confidence < recall.settings.abstain_below:
-        return _withheld(answer)
-    return answer
+    return answer if best.stands(recall.settings.abstain_below) else _withheld(answer)
 
 
 def _withheld(answer: Answer) -> Answer:

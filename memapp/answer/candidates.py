@@ -35,6 +35,10 @@ class Choice:
     confidence: float
     """In [0, 1]: among its likely answers, and that nothing tells."""
 
+    def stands(self, bound: float) -> bool:
+        """Whether it can be given: something that was read says it, and its confidence is not below the bound."""
+        return bool(self.cited.citations) and self.confidence >= bound
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

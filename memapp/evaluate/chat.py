@@ -94,9 +94,8 @@ def run(arguments: argparse.Namespace) -> Report:
             questions = [one for one in conversation.questions if one.gold and one.category != UNANSWERABLE]
             questions = questions[: arguments.limit]
             workspace.note(f"Asking {len(questions):,} questions of {conversation.name}.")
-            for name, rank in (
-                _rankings(conversation, memory, embedder, arguments.held_out).items() if questions else ()
-            ):
+            ranks = _rankings(conversation, memory, embedder, arguments.held_out) if questions else {}
+            for name, rank in ranks.items():
                 for one in questions:
                     ranked = rank(one.text)
                     values = {depth: metrics.recall(ranked, one.gold, depth) for depth in DEPTHS}
@@ -267,11 +266,13 @@ def _report(
         for depth in DEPTHS:
             ours, theirs = ([one[depth] for _, _, one in found[which]] for which in (ALL, "without episodic"))
             figures[f"gain@{depth}"] = asdict(metrics.interval(ours, theirs))
-    notes = [
-        f"{len(values):,} questions; a category's three figures are recall@5, @10 and @20; the unit is the turn, and "
-        "the mean is over questions."
-        for values in list(found.values())[:1]
-    ]
+    notes: list[str] = []
+    if found:
+        count = len(next(iter(found.values())))
+        notes.append(
+            f"{count:,} questions; a category's three figures are recall@5, @10 and @20; the unit is the turn, and the "
+            "mean is over questions."
+        )
     if answers:
         told, figures["answers"] = _judged(answers)
         notes += told

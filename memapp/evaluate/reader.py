@@ -135,10 +135,9 @@ def _score_reader(values: Values, said: _Said, question: Question, hits: Sequenc
     numbered = said.prompt.numbered if said.prompt else lambda _: None
     best = candidates.chosen(question.text, said.beams, hits, numbered)
     cited = best.cited
-    withheld = not cited.citations or best.confidence < bound
-    right = _score(values, "" if withheld else cite.unmarked(cited.text), question)
-    values.sure.append(best.confidence if cited.citations else 0.0)
-    values.withheld.append(float(withheld))
+    right = _score(values, cite.unmarked(cited.text) if best.stands(bound) else "", question)
+    values.sure.append(best.confidence)
+    values.withheld.append(float(not best.stands(bound)))
     read = {hit.passage.id for hit in hits}
     values.outside += sum(one.passage not in read for one in cited.citations)
     if right == 1.0:
