@@ -53,6 +53,7 @@ __all__ = [
     "FactsReport",
     "ForgetReport",
     "Hit",
+    "Hop",
     "ImportReport",
     "Influence",
     "IngestReport",

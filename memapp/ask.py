@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memapp.answer import candidates, cite, confidence, order, prompt, quote, reading, speakers
+from memapp import multihop
+from memapp.answer import candidates, cite, confidence, decompose, order, prompt, quote, reading, speakers
 from memapp.errors import UsageError
 from memapp.layers.episodic import question as naming
 from memapp.protocols import Engine, SetEngine, SoftEngine, StateStore, Taught
@@ -25,6 +26,7 @@ from memapp.types import (
     Event,
     Finish,
     Hit,
+    Hop,
     Influence,
     Message,
     Passage,
@@ -80,13 +82,19 @@ def stream(
     cancel: threading.Event | None = None,
     beside: Beside | None = None,
 ) -> Iterator[Event]:
-    """Recalled, Tokens, Citations and Done, as they come about. Setting `cancel` ends it with what there is."""
+    """Recalled, Hops, Tokens, Citations and Done, as they come about. Setting `cancel` ends it with what there is."""
     beside = beside or Beside()
     found = search(recall, question, k, history)
     yield Recalled(found.hits, found.question)
     if not found.hits:
         yield Token(confidence.NOTHING)
         yield Done(Answer(question, confidence.NOTHING, abstained=True, timing_ms=found.timing_ms))
+        return
+    answer = yield from _in_hops(recall, engine, question, found, k, cancel, beside)
+    if answer is not None:
+        yield Token(answer.text)
+        yield from answer.citations
+        yield Done(answer)
         return
     clock = Clock()
     way = _way(engine, recall.settings, question, found.question)
@@ -123,6 +131,37 @@ def stream(
     timing = _timing(found, clock)
     answer = replace(answer, tokens=tokens, timing_ms=timing, finish=finish.reason, influence=told, reading=how)
     yield Done(replace(answer, reminded=made.reminded, budget=made.budget))
+
+
+def ended(events: Iterator[Event]) -> Answer:
+    """The answer at the end of a stream."""
+    for event in events:
+        if isinstance(event, Done):
+            return event.answer
+    raise RuntimeError("the stream of an answer ended without Done")
+
+
+def _in_hops(
+    recall: Recall,
+    engine: Engine,
+    question: str,
+    found: SearchResult,
+    k: int,
+    cancel: threading.Event | None,
+    beside: Beside,
+) -> Generator[Hop, None, Answer | None]:
+    """The answer of a question that takes several; None where it takes one, or they come to nothing."""
+    settings = recall.settings
+    wanted = settings.hops and reader_of(engine, settings) is not None
+    plan = decompose.plan(found.question) if wanted else None
+    if plan is None:
+        return None
+    whole = replace(recall, settings=replace(settings, hops=False))
+
+    def one(hop: str) -> Answer:
+        return ended(stream(whole, engine, hop, k, (), cancel, beside))
+
+    return (yield from multihop.answered(plan, question, one, found.timing_ms, cancel))
 
 
 @dataclass(frozen=True, slots=True)

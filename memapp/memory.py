@@ -307,7 +307,7 @@ class Memory(Kept):
         self, question: str, k: int | None = None, *, layers: Sequence[str] | None = None, history: Sequence[Turn] = ()
     ) -> Answer:
         """An answer from memory, with citations; abstains when memory does not hold one."""
-        return _last(self.stream(question, k, layers=layers, history=history))
+        return asking.ended(self.stream(question, k, layers=layers, history=history))
 
     def stream(
         self,
@@ -318,7 +318,7 @@ class Memory(Kept):
         history: Sequence[Turn] = (),
         cancel: threading.Event | None = None,
     ) -> Iterator[Event]:
-        """The answer as it comes about: Recalled, Tokens, Citations, Done."""
+        """The answer as it comes about: Recalled, Hops, Tokens, Citations, Done."""
         return asking.stream(
             self.recall_with(layers), self.engine, question, self._k(k), history, cancel, self._beside()
         )
@@ -347,7 +347,7 @@ class Memory(Kept):
         def one(question: str) -> dict[str, Any]:
             if search_only:
                 return records.search_record(self.search(question, k, layers=layers))
-            return records.answer_record(_last(self.stream(question, k, layers=layers, cancel=cancel)))
+            return records.answer_record(asking.ended(self.stream(question, k, layers=layers, cancel=cancel)))
 
         return batch.run(Path(questions), Path(out), one, resume=resume, progress=progress, cancel=cancel)
 
@@ -506,10 +506,3 @@ def _silent(_: Progress) -> None:
 def _chained(*parts: Iterable[Document | Failure]) -> Iterator[Document | Failure]:
     for part in parts:
         yield from part
-
-
-def _last(events: Iterator[Event]) -> Answer:
-    for event in events:
-        if isinstance(event, Done):
-            return event.answer
-    raise AssertionError("A stream ends with Done.")

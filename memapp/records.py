@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from memapp.types import Answer, Budget, Citation, Completion, Hit, Influence, Passage, Reading, SearchResult, Summary
+from memapp.types import (
+    Answer,
+    Budget,
+    Citation,
+    Completion,
+    Hit,
+    Hop,
+    Influence,
+    Passage,
+    Reading,
+    SearchResult,
+    Summary,
+)
 
 
 def search_record(result: SearchResult) -> dict[str, Any]:
@@ -38,6 +50,17 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "reading": reading_record(answer.reading),
         "reminded": list(answer.reminded),
         "budget": budget_record(answer.budget),
+        "hops": [hop_record(hop) for hop in answer.hops],
+    }
+
+
+def hop_record(hop: Hop) -> dict[str, Any]:
+    """One of the questions that were asked instead of another."""
+    return {
+        "question": hop.question,
+        "answer": hop.text,
+        "citations": [citation_record(citation) for citation in hop.citations],
+        "confidence": round(hop.confidence, 4),
     }
 
 

@@ -95,6 +95,9 @@ class Settings:
     beams: int = 8
     """Likely answers of the reader that are weighed by where they stand in the passages, at most 8; 1 takes the
     likeliest as it is."""
+    hops: bool = True
+    """Whether the reader answers a question that names something by another fact, or compares two things, by one
+    question after another. Each takes as long as an answer."""
     abstain_below: float = 0.12
     """Confidence under which the reader's answer is withheld."""
     clues: str = "off"

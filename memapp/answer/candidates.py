@@ -9,16 +9,18 @@ repeats them.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from memapp.answer import cite, reading
+from memapp.answer import cite, kind, reading
 from memapp.types import Hit, Piece
 
-NEAR, SHARED, REPEATS, UNFOUND = 7.0, 4.0, -2.0, -1.5
+NEAR, SHARED, REPEATS, UNFOUND, UNFIT = 7.0, 4.0, -2.0, -1.5, -4.0
 """What is added to the log-probability of an answer, in nats: for how near the question's words stand, for the share of
-them in the sentence, for the share of the answer's own words that the question has, and for standing in no sentence.
-Chosen by the F1 of what is preferred; bench/LOG.md has what each gives, set by set."""
+them in the sentence, for the share of the answer's own words that the question has, for standing in no sentence, and
+for being a day where somebody, a place or a size is asked for. Chosen by the F1 of what is preferred; bench/LOG.md has
+what each gives, set by set."""
 NOTHING, LACKING, TEMPERATURE = 2.0, 4.0, 2.0
 """What is added to the log-probability that nothing tells, always and for the share of the question's words that the
 passage of the answer lacks; and what all scores are divided by to become a confidence."""
@@ -59,7 +61,11 @@ def chosen(question: str, beams: Sequence[Piece], hits: Sequence[Hit], numbered:
     best = next((one for one in found if one.text), None)
     if best is None:
         return Choice(cite.Cited("", (), 0.0), 0.0)
-    cited = cite.told_by(best.text, best.sentence) if best.sentence else cite.cite(best.text, question, hits)
+    told = best.sentence
+    if told is None:
+        cited = cite.cite(best.text, question, hits)
+    else:
+        cited = cite.told_by(kind.whole_day(question, best.text, told.text), told)
     return Choice(cited, round(_confidence(best, found, set(cite.words(question))) * cited.support, 4))
 
 
@@ -83,7 +89,7 @@ def weighed(
 ) -> list[Candidate]:
     """The answers that were written as `beams`, best first, and last that nothing tells. `numbered` gives the passage
     that a number names."""
-    asked, choice = set(cite.words(question)), "or" in cite.tokens(question)
+    asked = _Asked(set(cite.words(question)), "or" in cite.tokens(question), kind.unfit(question))
     read = cite.sentences_of(hits)
     found: dict[str, tuple[str, float, list[Hit]]] = {}
     for beam in beams:
@@ -92,12 +98,23 @@ def weighed(
         before = found.get(text.casefold(), (text, -math.inf, []))
         named = numbered(told.number)
         found[text.casefold()] = (before[0], _added(before[1], beam.logprob), before[2] + ([named] if named else []))
-    every = [_candidate(text, logprob, asked, choice, named, read) for text, logprob, named in found.values()]
+    every = [_candidate(text, logprob, asked, named, read) for text, logprob, named in found.values()]
     return sorted(every, key=lambda one: (not one.text, -one.score))
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What of the question counts."""
+
+    words: set[str]
+    choice: bool
+    """Whether it offers answers."""
+    unfit: re.Pattern[str] | None
+    """What cannot answer it."""
+
+
 def _candidate(
-    text: str, logprob: float, asked: set[str], choice: bool, named: Sequence[Hit], read: Sequence[cite.Sentence]
+    text: str, logprob: float, asked: _Asked, named: Sequence[Hit], read: Sequence[cite.Sentence]
 ) -> Candidate:
     if not text:
         return Candidate(text, logprob, None, logprob)
@@ -105,8 +122,9 @@ def _candidate(
     places = [one for one in bearing if one.hit in named] or bearing
     said, own = cite.tokens(text), cite.words(text)
     # What is offered for a choice is bound to be repeated.
-    score = logprob + (0.0 if choice else REPEATS * _share(own, asked))
-    fits = [_fit(said, asked, one) for one in places]
+    score = logprob + (0.0 if asked.choice else REPEATS * _share(own, asked.words))
+    score += UNFIT if asked.unfit and asked.unfit.fullmatch(text) else 0.0
+    fits = [_fit(said, asked.words, one) for one in places]
     if not fits:
         return Candidate(text, logprob, None, score + UNFOUND)
     best = max(range(len(fits)), key=fits.__getitem__)

@@ -29,7 +29,7 @@ from memapp.cli.options import (
 from memapp.cli.parametric import tell_influence
 from memapp.cli.progress import bar
 from memapp.errors import UsageError
-from memapp.types import Answer, Citation, Done, Event, Hit, Passage, Recalled, Token
+from memapp.types import Answer, Citation, Done, Event, Hit, Hop, Passage, Recalled, Token
 
 if TYPE_CHECKING:
     from memapp.memory import Memory
@@ -223,6 +223,8 @@ def _print_stream(events: Iterator[Event], given: Options) -> Answer:
             match event:
                 case Recalled(hits=hits):
                     waiting.show(f"Reading {output.plural(len(hits), 'passage')} ...")
+                case Hop():
+                    waiting.show(f"{_hop(event)} ...")
                 case Token(text=text) if live:
                     waiting.clear()
                     draft += text
@@ -236,6 +238,11 @@ def _print_stream(events: Iterator[Event], given: Options) -> Answer:
     finally:
         waiting.clear()
     raise RuntimeError("the stream of an answer ended without Done")
+
+
+def _hop(hop: Hop) -> str:
+    """A question that was asked instead, and its answer."""
+    return f"{output.one_line(hop.question)} {output.one_line(hop.text) or 'Not in memory.'}"
 
 
 def _after(draft: str) -> str:
@@ -272,6 +279,8 @@ def _print_evidence(answer: Answer, given: Options) -> None:
     for citation in answer.citations:
         _print_source(citation)
         output.out(output.paragraph(output.one_line(citation.text), indent=4))
+    for hop in answer.hops:
+        given.note(_hop(hop))
     if answer.abstained and answer.hits:
         given.note("Nearest passages:")
         for hit in answer.hits:

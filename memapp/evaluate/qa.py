@@ -33,15 +33,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="beside it: the nearest vectors only, and the model as it was before it was taught",
     )
+    parser.add_argument("--whole", action="store_true", help="beside it: every question as it is, none in hops")
 
 
 def run(arguments: argparse.Namespace) -> Report:
     """Measures. Raises UsageError and ReadError leaves for a bad data set."""
     collections = sampled(load(arguments.set, arguments.corpus), arguments.sample)
     settings = workspace.settings()
-    values: dict[str, list[float]] = {name: [] for name in (*_METRICS, "abstained", "gold recalled", "cites gold")}
+    values: dict[str, list[float]] = {
+        name: [] for name in (*_METRICS, "in hops", "abstained", "gold recalled", "cites gold")
+    }
     seconds: list[float] = []
     plain: list[float] = []
+    whole: list[float] = []
     with workspace.remembered(collections, workspace.new_embedder(settings)) as memories:
         for collection, memory in memories:
             workspace.note(f"Asking {len(collection.questions):,} questions of {collection.name}.")
@@ -53,12 +57,24 @@ def run(arguments: argparse.Namespace) -> Report:
                 for name, measure in _METRICS.items():
                     values[name].append(measure(said, question.answers))
                 found = [hit.passage.document for hit in answer.hits]
+                values["in hops"].append(float(bool(answer.hops)))
                 values["abstained"].append(float(answer.abstained))
                 values["gold recalled"].append(metrics.recall(found, question.gold, len(found)))
                 values["cites gold"].append(float(any(cited.document in question.gold for cited in answer.citations)))
                 if arguments.plain:
                     plain.append(metrics.f1(_plain(memory, question.text, arguments.k), question.answers))
-    return _report(arguments.set.stem, values, seconds, plain)
+                if arguments.whole:
+                    alone = metrics.f1(_whole(memory, question.text, arguments.k), question.answers)
+                    whole.append(values["F1"][-1] - alone)
+    return _report(arguments.set.stem, values, seconds, plain, whole)
+
+
+def _whole(memory: Memory, question: str, k: int | None) -> str:
+    """What is answered to the question as it is; nothing where it is withheld."""
+    recall = memory.recall_with(None)
+    recall = replace(recall, settings=replace(recall.settings, hops=False))
+    answer = ask.ended(ask.stream(recall, memory.engine, question, k or recall.settings.k))
+    return "" if answer.abstained else cite.unmarked(answer.text)
 
 
 def _plain(memory: Memory, question: str, k: int | None) -> str:
@@ -83,9 +99,13 @@ def sampled(collections: tuple[Collection, ...], size: int) -> list[Collection]:
     ]
 
 
-def _report(name: str, values: dict[str, list[float]], seconds: list[float], plain: list[float]) -> Report:
+def _report(
+    name: str, values: dict[str, list[float]], seconds: list[float], plain: list[float], whole: list[float]
+) -> Report:
     if plain:
         values = {**values, "F1 of the plain model with the nearest vectors": plain}
+    if whole:
+        values = {**values, "F1 gained by hops": whole}
     intervals = {metric: metrics.interval(each) for metric, each in values.items()}
     rows = tuple((metric, each.mean, f"[{each.low:.3f}, {each.high:.3f}]") for metric, each in intervals.items())
     median = statistics.median(seconds)

@@ -23,13 +23,16 @@ _COUNTS = {**{word: n for n, word in enumerate(_WORDS, 1)}, "a": 1, "an": 1, "co
 
 _VAGUE = frozenset(("few", "several"))
 
-_MONTH = (
-    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
-    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+MONTHS = (
+    r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 )
+"""A pattern for the name of a month, short or long."""
+_MONTH = rf"(?P<month>{MONTHS})\b\.?"
 _WEEKDAY = rf"(?P<weekday>{'|'.join(_DAYS)})"
 _SEASON = rf"(?P<season>{'|'.join(_SEASONS)})"
 _YEAR = r"(?P<year>(?:19|20)\d\d)(?![\d-])"
+_ANY_YEAR = r"(?P<year>[12]\d{3})(?![\d-])"
 _DATE = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _COUNT = rf"(?:(?:about|around|roughly|almost|nearly|over) )?(?:a )?(?P<count>\d{{1,3}}|{'|'.join(_COUNTS)})(?: of)?"
 _UNIT = r"(?P<unit>day|week|month|year)s?"
@@ -304,8 +307,8 @@ _SAID_OUT = _rules(
     iter(
         [
             (r"\d{4}-\d\d-\d\d", _iso),
-            (rf"{_DATE} (?:of )?{_MONTH},? {_YEAR}", _calendar_day),
-            (rf"{_MONTH} {_DATE},? {_YEAR}", _calendar_day),
+            (rf"{_DATE} (?:of )?{_MONTH},? {_ANY_YEAR}", _calendar_day),
+            (rf"{_MONTH} {_DATE},? {_ANY_YEAR}", _calendar_day),
             (rf"{_SEASON}(?: of)? {_YEAR}", _season_of_year),
             (rf"{_MONTH}(?:,| of)? {_YEAR}", _month_of_year),
             (rf"(?:in|since|of|during|from|until|by|before|after) {_YEAR}", _named_year),

@@ -19,8 +19,8 @@ from textual.worker import Worker, WorkerState
 from memapp.errors import MemappError
 from memapp.tui.exchange import Exchange
 from memapp.tui.text import count, plain
-from memapp.tui.view import Entry, Source, entry_of_answer, source_of_hit
-from memapp.types import Answer, Done, Event, Recalled, Token
+from memapp.tui.view import Entry, Source, entry_of_answer, hop_line, source_of_hit
+from memapp.types import Answer, Done, Event, Hop, Recalled, Token
 
 if TYPE_CHECKING:
     from memapp.memory import Memory
@@ -275,6 +275,8 @@ class Conversation(VerticalScroll, can_focus=False):
         elif isinstance(event, Recalled):
             self._say(asking, f"Reading {count(len(event.hits), 'passage')}")
             self.post_message(self.Found(tuple(source_of_hit(hit, str(hit.rank)) for hit in event.hits)))
+        elif isinstance(event, Hop):
+            asking.exchange.wait(hop_line(event))
         elif isinstance(event, Token):
             self._take(asking, event.text)
 

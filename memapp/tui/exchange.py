@@ -123,4 +123,4 @@ class Exchange(Vertical, can_focus=True):
         if entry.erased:
             self._state.update("This answer went when a document it cites was forgotten.")
         else:
-            self._state.update(plain(facts(entry)))
+            self._state.update(plain("\n".join([*entry.hops, facts(entry)])))

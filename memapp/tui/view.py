@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from memapp.tui.text import count, one_line, plain
-from memapp.types import Answer, Citation, Hit, KeyPoint, LayerShare, Span, Step, StoredTurn
+from memapp.types import Answer, Citation, Hit, Hop, KeyPoint, LayerShare, Span, Step, StoredTurn
 
 _ENDINGS = {"cancelled": "stopped", "length": "cut at the length limit"}
 
@@ -71,6 +71,8 @@ class Entry:
     dropped: int = 0
     changed: int = 0
     """Tokens that the parametric memory changed."""
+    hops: tuple[str, ...] = ()
+    """The questions that were asked instead, with their answers."""
 
 
 def sources_of_answer(answer: Answer) -> tuple[Source, ...]:
@@ -116,6 +118,7 @@ def entry_of_answer(answer: Answer, at: str, seconds: float | None = None) -> En
         seconds=seconds,
         dropped=len(answer.dropped),
         changed=answer.influence.changed if answer.influence else 0,
+        hops=tuple(map(hop_line, answer.hops)),
     )
 
 
@@ -129,6 +132,11 @@ def entry_of_turn(turn: StoredTurn) -> Entry:
         turn=turn.id,
         erased=turn.erased,
     )
+
+
+def hop_line(hop: Hop) -> str:
+    """A question that was asked instead of another, with its answer."""
+    return f"{one_line(hop.question)} → {one_line(hop.text) or 'not in memory'}"
 
 
 def facts(entry: Entry) -> str:

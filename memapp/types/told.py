@@ -266,6 +266,18 @@ class Likelihood:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One of the questions that a question was taken apart into, with its answer."""
+
+    question: str
+    text: str
+    """Empty where there was no answer."""
+    citations: tuple[Citation, ...]
+    """Numbered for themselves, from 1."""
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer with its evidence."""
 
@@ -290,6 +302,8 @@ class Answer:
     """Ids of the passages that were read as soft tokens, in that order. They are never cited."""
     budget: Budget | None = None
     """What the prompt's room went to; None where there was no prompt."""
+    hops: tuple[Hop, ...] = ()
+    """The questions that were asked instead of this one, in order; none where it was asked as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,4 +313,4 @@ class Done:
     answer: Answer
 
 
-Event = Recalled | Token | Citation | Done
+Event = Recalled | Hop | Token | Citation | Done

@@ -1,0 +1,17 @@
+"""Takes a question apart that needs several facts, by the form of English questions.
+
+A small model reads one fact at a time. So "When did the director of Jump for Glory die?" becomes "Who directed Jump for
+Glory?" and a question about that person, and "Who is older, A or B?" one question about each (question decomposition by
+spans; DecompRC, Min et al., 2019). What has no such form stays whole.
+"""
+
+from __future__ import annotations
+
+from memapp.answer.decompose import bridges, comparisons
+from memapp.answer.plan import Plan
+
+
+def plan(question: str) -> Plan | None:
+    """How a question is answered in several hops; None where it is asked as it is."""
+    text = " ".join(question.split()).replace(" 's ", "'s ")
+    return comparisons.agreement(text) or comparisons.comparison(text) or bridges.bridge(text)

@@ -1,0 +1,35 @@
+"""What kind of answer a question asks for, as far as it says so plainly."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from memapp.read.times import MONTHS, periods
+
+_MONTH = rf"(?:\d{{1,2}} )?(?:{MONTHS})(?: \d{{1,2}},?)?"
+_DAY = re.compile(rf"(?:(?:in|on|by) )?(?:{_MONTH} )?[12]\d{{3}}", re.IGNORECASE)
+_DAY_OF_MONTH = re.compile(rf"(?:(?:in|on|by) )?{_MONTH}(?: [12]\d{{3}})?", re.IGNORECASE)
+_YEAR = re.compile(r"[12]\d{3}")
+_ASKING = re.compile(
+    r"\b(?:who|whom|whose|where|when|why|which|what(?: (?:is|was) the place of)?|how(?: \w+)?)\b", re.IGNORECASE
+)
+_PERSON_OR_PLACE = re.compile(r"who|whom|whose|where|what (?:is|was) the place of", re.IGNORECASE)
+_SIZE = re.compile(r"how (?:big|deep|far|fast|heavy|high|large|long|many|much|tall|wide)", re.IGNORECASE)
+_UNFIT = ((_PERSON_OR_PLACE, _DAY), (_SIZE, _DAY_OF_MONTH))
+"""How questions begin to ask, and what does not answer them."""
+_OF_A_DAY = re.compile(r"\b(?:date|day|birthday|born|die|died)\b", re.IGNORECASE)
+
+
+def unfit(question: str) -> re.Pattern[str] | None:
+    """What does not answer the question: a day where somebody, a place or a size is asked for."""
+    begun = _ASKING.search(question)
+    return next((answer for asking, answer in _UNFIT if begun and asking.fullmatch(begun[0])), None)
+
+
+def whole_day(question: str, answer: str, sentence: str) -> str:
+    """The answer, or the day in its sentence where it is only the year of a birth, a death or a date asked for."""
+    if not (_YEAR.fullmatch(answer) and _OF_A_DAY.search(question)):
+        return answer
+    days = [sentence[one.start : one.end] for one in periods(sentence, date.min) if one.first == one.last]
+    return next((day for day in days if answer in day), answer)

@@ -1,0 +1,40 @@
+"""What kind of answer a question asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from memapp.answer import kind
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "unfit"),
+    [
+        ("Where was she born?", "8 February 1964", True),
+        ("To whom was it sold?", "in 1960", True),
+        ("What is the place of birth of Ida?", "1964", True),
+        ("How tall is the boiler?", "4 March 2026", True),
+        ("How many came?", "1960", False),
+        ("Where was she born?", "Oslo, in 1964", False),
+        ("When did the man who wrote it die?", "1960", False),
+        ("What was his best year?", "1960", False),
+        ("Who came in May?", "May", False),
+    ],
+)
+def test_a_day_is_no_person_place_or_size(question: str, answer: str, unfit: bool) -> None:
+    wrong = kind.unfit(question)
+    assert bool(wrong and wrong.fullmatch(answer)) is unfit
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "told"),
+    [
+        ("When did Ida die?", "1942", "3 May 1942"),
+        ("When was Ida born?", "1861", "June 2, 1861"),
+        ("When did Ida move to Oslo?", "1861", "1861"),
+        ("When was Ida born?", "1899", "1899"),
+        ("Where was Ida born?", "Oslo", "Oslo"),
+    ],
+)
+def test_the_year_of_a_birth_or_a_death_becomes_its_day(question: str, answer: str, told: str) -> None:
+    assert kind.whole_day(question, answer, "Ida (June 2, 1861 in Oslo; 3 May 1942) moved there in 1899.") == told
