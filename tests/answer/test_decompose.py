@@ -42,6 +42,16 @@ from memapp.answer.plan import Agreement, Bridge, Comparison
             "Who was in charge of {}?",
         ),
         (
+            "What is the phone number of the man who installed the boiler?",
+            "Which man installed the boiler?",
+            "What is the phone number of {}?",
+        ),
+        (
+            "When did the shop where I bought the bike open?",
+            "In which shop I bought the bike?",
+            "When did {} open?",
+        ),
+        (
             "Who led the association which published the Journal of Lighthouses?",
             "Which association published the Journal of Lighthouses?",
             "Who led {}?",
@@ -74,6 +84,8 @@ def test_the_innermost_thing_comes_first() -> None:
         ("Which band was formed first Ari Vatanen or Henrik Svensen ?", "When was {} formed?", True),
         ("Which opened more recently, Ari Vatanen or Henrik Svensen?", "When did {} open?", False),
         ("Which film has the director who died earlier, Ari Vatanen or Henrik Svensen?", None, True),
+        ("Which book did I read first, Ari Vatanen or Henrik Svensen?", "When did I read {}?", True),
+        ("Which cost more, Ari Vatanen or Henrik Svensen?", "How much did {} cost?", False),
         ("Which is taller, Ari Vatanen or Henrik Svensen?", "How tall is {}?", False),
         ("Which ticket costs less, Ari Vatanen or Henrik Svensen?", "How much does {} cost?", True),
         ("Who has more children, Ari Vatanen or Henrik Svensen?", "How many children does {} have?", False),
@@ -119,6 +131,9 @@ def test_what_two_things_have_in_common_is_asked_for_each(question: str, asked: 
         "Which lamp was bought for the hall?",
         "Is it the same as before?",
         "Which of the two was it?",
+        "the road that connects the tombs is called",
+        "What is the process that divides the cell?",
+        "The west side of Fresno is the center of which community?",
     ],
 )
 def test_what_takes_one_fact_stays_whole(question: str) -> None:

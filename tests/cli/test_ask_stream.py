@@ -7,9 +7,9 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
-from memapp.cli.ask import _print_stream
+from memapp.cli.ask import _print_evidence, _print_stream
 from memapp.cli.options import Options
-from memapp.types import Answer, Done, Event, Recalled, Token
+from memapp.types import Answer, Done, Event, Hop, Recalled, Token
 
 
 class Terminal(io.StringIO):
@@ -40,3 +40,15 @@ def test_a_longer_draft_stays_above_the_answer(monkeypatch: pytest.MonkeyPatch, 
     shown = printed(monkeypatch, draft, answer="No.")
     assert "\r\x1b[K" not in shown
     assert shown.endswith("\n\nNo.\n")
+
+
+def test_the_hops_to_an_answer_are_told_while_they_are_made_and_after_it() -> None:
+    hop = Hop("Who directed Jump for Glory?", "Raoul Walsh", (), 0.9)
+    answer = Answer("When did its director die?", "1980 [1]", hops=(hop,))
+    told = Terminal()
+    with redirect_stdout(io.StringIO()), redirect_stderr(told):
+        _print_stream(iter([Recalled((), "Who?"), hop, Done(answer)]), Options())
+        assert "Who directed Jump for Glory? Raoul Walsh ..." in told.getvalue()
+        told.truncate(0)
+        _print_evidence(answer, Options())
+    assert "Who directed Jump for Glory? Raoul Walsh\n" in told.getvalue()

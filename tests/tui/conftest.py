@@ -28,6 +28,7 @@ from memapp.types import (
     Event,
     ForgetReport,
     Hit,
+    Hop,
     IngestReport,
     Item,
     KeyPoint,
@@ -66,6 +67,8 @@ class FakeMemory:
     def __init__(self, *documents: Document, answers: dict[str, str] | None = None, delay: float = 0.0) -> None:
         self.documents_ = {each.id: each for each in documents}
         self.answers = answers or {}
+        self.hops: tuple[Hop, ...] = ()
+        """That lead to every answer."""
         self.delay = delay
         self.kept: list[StoredTurn] = []
         self.asked: list[tuple[str, str]] = []
@@ -131,6 +134,7 @@ class FakeMemory:
             raise self.errors.pop(0)
         hits = self.hits(question)
         yield Recalled(hits, question)
+        yield from self.hops
         text = self.answers.get(question, "She was born in **London** in 1815 [1].")
         written = ""
         finish = "stop"
@@ -168,6 +172,7 @@ class FakeMemory:
             hits=hits,
             tokens=Tokens(1200, len(text) // 4, 4096),
             finish=finish,  # type: ignore[arg-type]
+            hops=self.hops,
         )
 
     # notes

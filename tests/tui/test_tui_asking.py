@@ -7,6 +7,7 @@ from typing import Any
 
 from memapp.errors import GenerationFailed, ModelMissing
 from memapp.tui.markdown import AnswerText
+from memapp.types import Hop
 
 
 async def test_an_answer_streams_in_and_its_sources_stand_beside_it(open_chat: Any, library: Any) -> None:
@@ -22,6 +23,17 @@ async def test_an_answer_streams_in_and_its_sources_stand_beside_it(open_chat: A
         await chat.shows("1,209/4,096 tokens")
         await chat.until(lambda: "tok/s" in chat.text())
         assert [source.label for source in chat.chat._pane.sources] == ["1", "·", "·"]
+
+
+async def test_the_hops_to_an_answer_are_shown_as_they_are_made_and_stay_below_it(open_chat: Any, library: Any) -> None:
+    library.hops = (Hop("Who wrote Note G?", "Ada Lovelace", (), 0.9), Hop("Where was Ada Lovelace born?", "", (), 0.1))
+    async with open_chat(library) as chat:
+        library.may_write.clear()
+        await chat.send("Where was the author of Note G born?")
+        await chat.shows("Where was Ada Lovelace born? → not in memory")
+        library.may_write.set()
+        await chat.shows("confidence 82%")
+        await chat.shows("Who wrote Note G? → Ada Lovelace")
 
 
 async def test_it_starts_before_the_models_and_keeps_an_early_question(open_chat: Any, library: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from memapp.answer.decompose.words import CAPITAL, DONE, NAME, ROLE, who
+from memapp.answer.decompose.words import CAPITAL, DONE, NAME, PERSON, ROLE, who
 from memapp.answer.plan import Bridge
 
 _KIND = r"(?:(?:the )?[a-z]+ ){0,2}"
@@ -16,13 +16,20 @@ _GENITIVE = re.compile(
     rf"(?<!\S)(?P<thing>{NAME}|[Mm]y \w+?)(?:['’]s|(?<=s)['’]) (?P<role>{ROLE})(?=\s*[?,]|\s*$| (?!of\b)[a-z])"
 )
 _DESCRIBED = re.compile(
-    r"\bthe (?P<noun>(?:[a-z]+ )??[a-z]+) (?P<link>where|in which|that|which|who|whose) "
+    r"\bthe (?P<noun>(?:[a-z]+ )??(?!(?:at|by|for|in|of|on|to|with) )[a-z]+) "
+    r"(?P<link>where|in which|that|which|who|whose) "
     rf"(?P<clause>[^?]+?(?: (?:is|was|are|were) {DONE}(?: (?:in|at|by))?(?= |,|\?)|(?=, |\s*\?|$)))"
 )
 _PLACED = re.compile(
     r"\bthe (?P<noun>country|city|town|village|state|county|province|region|district|continent|university|school) "
     rf"(?P<clause>{NAME} (?:is|was) (?:\w+ )?(?:in|from|at)\b)"
 )
+_ANYBODY = (
+    rf"(?:[a-z]+ )?(?:{PERSON}|man|woman|person|people|boy|girl|one|doctor|dentist|plumber|electrician|friend|"
+    r"colleague|company|firm|shop|store|restaurant|hotel|school|university|country|city|town|village|state|county|place|street|"
+    r"book|film|movie|song)"
+)
+"""Who or what can be described without any name."""
 
 _GOES_ON = re.compile(
     r"(?:is|was|are|were|has|had|have|do|born|died?|lived?|work(?:s|ed)?|c[ao]me|go|went|get|got|graduated?|study|studied|win|won|"
@@ -32,7 +39,7 @@ _GOES_ON = re.compile(
 _BEFORE = re.compile(r"(?:^|\b(?:of|is|are|was|were|by|in|do|does|did|from|and) |[,:] )$", re.IGNORECASE)
 """What can stand before a description without an article."""
 _NOTHING_LEFT = re.compile(
-    r"^(?:(?:who|what|which|where|when)(?: (?:is|was|are|were))? (?:the (?:\w+ )?name (?:of|associated with) )?|name )"
+    r"^(?:(?:who|what|which|where|when)(?: (?:is|was|are|were))? (?:the (?:\w+ )?name (?:of|associated with) )?|name )?"
     r"\{\}\s*\??$",
     re.IGNORECASE,
 )
@@ -73,7 +80,7 @@ def _described(text: str) -> Bridge | None:
     """The country where a village is, the man who built it."""
     starts = [match.start() for match in re.finditer(r"\bthe (?=[a-z])", text)]
     match = next((found for start in reversed(starts) if (found := _DESCRIBED.match(text, start))), None)
-    if match is None or not re.search(CAPITAL, match["clause"]):
+    if match is None or not (re.search(CAPITAL, match["clause"]) or re.fullmatch(_ANYBODY, match["noun"])):
         return None
     clause, left = match["clause"].strip(), _left(text, match)
     if _WITHOUT_VERB.search(left):

@@ -10,7 +10,7 @@ from memapp.answer.plan import Agreement, Comparison
 _ENDING = r"\s*\??$"
 _WHICH = re.compile(
     r"^(?:(?P<who>who)|(?:which|what)(?: of)?(?: the)?(?: [a-z][\w ]*?)?) "
-    r"(?P<told>(?:is|was|are|were|has|had|have|came|costs?|died|lived|started|began|opened|won|got|went|weighs|whose)\b.*?)"
+    r"(?P<told>(?:is|was|are|were|has|had|have|came|costs?|did|does|do|died|lived|started|began|opened|won|got|went|weighs|whose)\b.*?)"
     rf"(?:(?:[,:] ?|,? between |(?<=first) |(?<=earlier) |(?<=later) )(?P<one>[^?]+?),? or (?P<other>[^?]+?){_ENDING}"
     rf"|,? (?:between|out of|of) (?P<first>[^?]+?),? and (?P<second>[^?]+?){_ENDING})",
     re.IGNORECASE,
@@ -77,7 +77,8 @@ def _by_number(told: str) -> tuple[str, bool] | None:
         verb = "win" if match["verb"] == "won" else "have"
         return f"How many {match['noun']} {'did' if verb == 'win' else 'does'} {{}} {verb}?", match["word"] == "fewer"
     if match := _COST.match(told):
-        return "How much does {} cost?", match["word"] != "more"
+        aux = "did" if told.startswith(("cost ", "was ")) else "does"
+        return f"How much {aux} {{}} cost?", match["word"] != "more"
     return None
 
 
@@ -97,6 +98,8 @@ def _when(told: str, person: bool) -> str:
     )
     if of is not None:
         return _when(of["told"], bool(re.fullmatch(PERSON, of["role"]))).replace("{}", f"the {of['role']} of {{}}")
+    if re.match(r"^(?:do|does|did) ", told):
+        return f"When {told} {{}}?"
     if re.match(r"^(?:is|was|are|were)$", told):
         return f"When was {{}} {'born' if person else 'made'}?"
     passive = re.match(rf"^(?:(?P<be>is|was|are|were) )?(?P<done>{DONE})\b", told)
