@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from memapp.answer import hops
 from memapp.answer.plan import Plan
-from memapp.types import Answer, Hit, Hop, Tokens
+from memapp.types import Answer, Hit, Hop
 
 
 def answered(
@@ -53,7 +53,7 @@ def _put_together(
         confidence=told.confidence,
         hits=hits,
         dropped=dropped,
-        tokens=_added([answer.tokens for answer in asked]),
+        tokens=max((answer.tokens for answer in asked), key=lambda tokens: tokens.prompt + tokens.generated),
         timing_ms=_summed([searched_ms, *(answer.timing_ms for answer in asked)]),
         hops=tuple(made),
     )
@@ -65,10 +65,6 @@ def _together(asked: Sequence[Answer]) -> tuple[tuple[Hit, ...], tuple[int, ...]
     every = {**read, **{hit.passage.id: hit for one in asked for hit in one.hits if hit.passage.id not in read}}
     hits = tuple(replace(hit, rank=rank) for rank, hit in enumerate(every.values(), 1))
     return hits, tuple(hit.rank for hit in hits[len(read) :])
-
-
-def _added(each: Sequence[Tokens]) -> Tokens:
-    return Tokens(sum(one.prompt for one in each), sum(one.generated for one in each), each[-1].context)
 
 
 def _summed(each: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -11,6 +11,8 @@ from memapp.types import Answer, Citation, Hop
 
 DEEPEST = 3
 """Plans within plans."""
+LONGEST = 12
+"""Words of an answer that names something for the next question to be about."""
 
 Ask = Callable[[str], Answer]
 """A question that takes one hop, to its answer."""
@@ -37,7 +39,7 @@ def follow(plan: Plan, ask: Ask, deepest: int = DEEPEST) -> Generator[Hop, None,
     """Every hop once it is made, and what they come to; None where one has no answer or the answers decide nothing."""
     if isinstance(plan, Bridge):
         first = yield from _followed(plan.first, ask, deepest)
-        if first is None or _repeats(first.text, plan.first):
+        if first is None or len(first.text.split()) > LONGEST or _repeats(first.text, plan.first):
             return None
         second = yield from _followed(plan.about(first.text), ask, deepest)
         if second is None or _repeats(second.text, f"{plan.first} {plan.then}"):

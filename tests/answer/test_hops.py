@@ -97,6 +97,14 @@ def test_an_answer_that_only_repeats_the_question_leads_nowhere() -> None:
     assert made is None
 
 
+def test_nor_does_a_long_one() -> None:
+    words = "whoever it was that came by in those days when nobody wrote names down"
+    rambling = {"Who directed Loop?": (words, words)}
+    told, made = outcome("When did the director of Loop die?", rambling)
+    assert len(told) == 1
+    assert made is None
+
+
 def test_nor_does_one_that_repeats_what_led_to_it() -> None:
     circle = {
         "In which county Hawk Township is located?": ("Jefferson County", "Hawk Township is in Jefferson County."),
