@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memapp import multihop
+from memapp import complete, multihop
 from memapp.answer import candidates, cite, confidence, decompose, order, prompt, quote, reading, speakers
+from memapp.answer.plan import Plan
 from memapp.errors import UsageError
 from memapp.layers.episodic import question as naming
 from memapp.protocols import Engine, SetEngine, SoftEngine, StateStore, Taught
@@ -21,22 +22,17 @@ from memapp.types import (
     Answer,
     Beam,
     Citation,
-    Completion,
     Done,
     Event,
     Finish,
     Hit,
     Hop,
-    Influence,
-    Message,
-    Passage,
     Piece,
     Query,
     Recalled,
     Sampling,
     SearchResult,
     SoftPrompt,
-    Source,
     Token,
     Tokens,
     Turn,
@@ -46,10 +42,8 @@ from memapp.types import (
 if TYPE_CHECKING:
     from memapp.layers.parametric.mixture import Mixture
 
-Passages = Callable[[Sequence[int]], Mapping[int, Passage]]
 SEQUENTIAL, SET, APART = READINGS = ("sequential", "set", "apart")
 """How passages can be read."""
-_GO_ON = "Go on with the text that you began."
 OPENING = "Passages:\n\n"
 """Comes before soft tokens, as when they were learned."""
 _AROUND = 16
@@ -90,12 +84,30 @@ def stream(
         yield Token(confidence.NOTHING)
         yield Done(Answer(question, confidence.NOTHING, abstained=True, timing_ms=found.timing_ms))
         return
-    answer = yield from _in_hops(recall, engine, question, found, k, cancel, beside)
-    if answer is not None:
-        yield Token(answer.text)
-        yield from answer.citations
-        yield Done(answer)
+    plan = _plan(engine, recall.settings, found.question)
+    tried = (
+        (yield from _in_hops(plan, recall, engine, question, found, k, cancel, beside)) if plan else multihop.Tried()
+    )
+    if tried.answer is not None:
+        yield Token(tried.answer.text)
+        yield from tried.answer.citations
+        yield Done(tried.answer)
         return
+    yield from _whole(recall, engine, question, found, history, cancel, beside, plan, tried.hops)
+
+
+def _whole(
+    recall: Recall,
+    engine: Engine,
+    question: str,
+    found: SearchResult,
+    history: Sequence[Turn],
+    cancel: threading.Event | None,
+    beside: Beside,
+    plan: Plan | None,
+    hops: tuple[Hop, ...],
+) -> Iterator[Event]:
+    """Tokens, Citations and Done of a question that is asked as it is; `plan` came to nothing by these `hops`."""
     clock = Clock()
     way = _way(engine, recall.settings, question, found.question)
     read = prompt.worth_reading(changed.current(found.question, found.hits), recall.settings.focus)
@@ -119,12 +131,14 @@ def stream(
     answer = way.judged(recall, found, draft, made)
     if not draft.stopped:
         answer = _of_the_one_asked_about(recall, found, answer)
+        if plan is not None and not plan.admits(cite.unmarked(answer.text)):
+            answer = replace(_withheld(answer), hops=hops)
     if draft.beams:
         yield Token(answer.text)
     clock.lap("cite")
     yield from answer.citations
     finish = draft.finish or Finish("stop", engine.count(made.messages), draft.tokens)
-    told = influence(beside.bias, functools.partial(content.passages_by_id, recall.store))
+    told = complete.influence(beside.bias, functools.partial(content.passages_by_id, recall.store))
     notes = "; ".join(filter(None, (finish.reading.note or note, missing))) if finish.reading else ""
     how = replace(finish.reading, note=notes) if finish.reading else None
     tokens = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
@@ -141,7 +155,13 @@ def ended(events: Iterator[Event]) -> Answer:
     raise RuntimeError("the stream of an answer ended without Done")
 
 
+def _plan(engine: Engine, settings: Settings, question: str) -> Plan | None:
+    """How the question is answered in several hops; None where it is asked whole."""
+    return decompose.plan(question) if settings.hops and reader_of(engine, settings) is not None else None
+
+
 def _in_hops(
+    plan: Plan,
     recall: Recall,
     engine: Engine,
     question: str,
@@ -149,17 +169,12 @@ def _in_hops(
     k: int,
     cancel: threading.Event | None,
     beside: Beside,
-) -> Generator[Hop, None, Answer | None]:
-    """The answer of a question that takes several; None where it takes one, or they come to nothing."""
-    settings = recall.settings
-    wanted = settings.hops and reader_of(engine, settings) is not None
-    plan = decompose.plan(found.question) if wanted else None
-    if plan is None:
-        return None
-    whole = replace(recall, settings=replace(settings, hops=False))
+) -> Generator[Hop, None, multihop.Tried]:
+    """Every hop once it is made, and what became of the plan."""
+    single = replace(recall, settings=replace(recall.settings, hops=False))
 
     def one(hop: str) -> Answer:
-        return ended(stream(whole, engine, hop, k, (), cancel, beside))
+        return ended(stream(single, engine, hop, k, (), cancel, beside))
 
     return (yield from multihop.answered(plan, question, one, found.timing_ms, cancel))
 
@@ -182,7 +197,7 @@ def _way(engine: Engine, settings: Settings, asked: str, alone: str) -> _Way:
         return _Way(reader, alone, form_of(reader), reading_sampling(settings), _told)
     # A small model has said what it has to say in its first paragraph.
     stop = () if settings.trust_model else ("\n\n",)
-    return _Way(engine, asked, form_of(None), _sampling(settings, settings.answer_tokens, stop), _judged)
+    return _Way(engine, asked, form_of(None), complete.sampling(settings, settings.answer_tokens, stop), _judged)
 
 
 def _timing(found: SearchResult, clock: Clock) -> dict[str, float]:
@@ -268,45 +283,6 @@ def written(
     if made.soft is not None and isinstance(engine, SoftEngine):
         return engine.stream_soft(made.soft, sampling, cancel, bias)
     return engine.stream(made.messages, sampling, cancel, bias)
-
-
-def complete(
-    engine: Engine,
-    text: str,
-    settings: Settings,
-    bias: Mixture | None,
-    passages: Passages,
-    tokens: int | None = None,
-    cancel: threading.Event | None = None,
-) -> Completion:
-    """What the model writes after `text`, with a bias or without; no passage is read."""
-    messages = (Message("user", _GO_ON), Message("assistant", text))
-    sampling = _sampling(settings, tokens or settings.answer_tokens, ())
-    added, finish = "", Finish("stop", 0, 0)
-    for piece in engine.stream(messages, sampling, cancel, bias):
-        if isinstance(piece, Finish):
-            finish = piece
-        else:
-            added += piece.text
-    counts = Tokens(finish.prompt_tokens, finish.generated_tokens, engine.context_tokens)
-    return Completion(added, counts, finish.reason, influence(bias, passages))
-
-
-def influence(bias: Mixture | None, passages: Passages) -> Influence | None:
-    """What the parametric memory did to an answer; `passages` finds those that live by their ids."""
-    if bias is None:
-        return None
-    known = passages(sorted(bias.sources))
-    sources = tuple(
-        Source(id, known[id].document, known[id].title, count)
-        for id, count in sorted(bias.sources.items(), key=lambda pair: (-pair[1], pair[0]))
-        if id in known
-    )
-    return Influence(bias.mode, bias.written, bias.changed, sources)
-
-
-def _sampling(settings: Settings, tokens: int, stop: tuple[str, ...]) -> Sampling:
-    return Sampling(tokens, settings.temperature, settings.top_p, settings.typical_p, stop=stop)
 
 
 class _Draft:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from memapp import ask as asking
 from memapp import care
+from memapp import complete as completing
 from memapp import ingest as ingesting
 from memapp import notes as noting
 from memapp import search as finding
@@ -224,7 +225,7 @@ class Memory(Kept):
         """
         if not text.strip():
             raise UsageError("There is no text to go on with.", "Give the beginning of one.")
-        return asking.complete(self.engine, text, self.settings, self._bias(), self._source_of, tokens, cancel)
+        return completing.complete(self.engine, text, self.settings, self._bias(), self._source_of, tokens, cancel)
 
     # Soft tokens
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from memapp.answer import hops
 from memapp.answer.plan import Plan
 from memapp.types import Answer, Hit, Hop
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of a plan."""
+
+    hops: tuple[Hop, ...] = ()
+    answer: Answer | None = None
+    """None where the hops come to nothing."""
 
 
 def answered(
@@ -17,9 +26,9 @@ def answered(
     ask: Callable[[str], Answer],
     searched_ms: Mapping[str, float],
     cancel: threading.Event | None = None,
-) -> Generator[Hop, None, Answer | None]:
-    """Every hop once it is made, and the answer; None where the hops come to nothing, or `cancel` is set between two.
-    `searched_ms` is what was spent before."""
+) -> Generator[Hop, None, Tried]:
+    """Every hop once it is made, and what became of the plan: nothing where `cancel` is set between two. `searched_ms`
+    is what was spent before."""
     asked: list[Answer] = []
 
     def one(hop: str) -> Answer:
@@ -32,9 +41,10 @@ def answered(
         try:
             made.append(next(following))
         except StopIteration as end:
-            return _put_together(question, end.value, made, asked, searched_ms) if end.value else None
+            whole = _put_together(question, end.value, made, asked, searched_ms) if end.value else None
+            return Tried(tuple(made), whole)
         yield made[-1]
-    return None
+    return Tried(tuple(made))
 
 
 def _put_together(

@@ -15,7 +15,7 @@ from memapp.models.native import Options
 from memapp.models.opening import READER
 from memapp.records import answer_record
 from memapp.settings import Settings, shipped
-from memapp.types import Answer, Done, Hop, Token
+from memapp.types import Answer, Citation, Done, Hop, Token
 
 pytestmark = pytest.mark.models
 
@@ -99,6 +99,17 @@ def test_what_hops_do_not_find_is_asked_whole(memory: Memory) -> None:
     assert isinstance(done, Done)
     assert done.answer.hops == ()
     assert any(isinstance(event, Hop) for event in events)
+
+
+def test_a_comparison_that_decides_nothing_is_not_answered_by_something_else(memory: Memory) -> None:
+    events = list(memory.stream("Are Ida Moe and Zeno Quill from the same country?"))
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert done.answer.abstained
+    assert done.answer.hits
+    assert [hop.text for hop in done.answer.hops] == ["Norwegian", ""]
+    assert not any(isinstance(event, Citation) for event in events)
+    assert [event.text for event in events if isinstance(event, Token)] == [done.answer.text]
 
 
 def test_a_cancelled_question_takes_no_more_hops(memory: Memory) -> None:

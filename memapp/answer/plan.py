@@ -28,6 +28,10 @@ class Bridge:
         """The question that is left."""
         return self.then.replace("{}", answer)
 
+    def admits(self, answer: str) -> bool:
+        """Whether the question, asked whole, can be answered so."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -47,6 +51,13 @@ class Comparison:
                 return self.things[0 if (one < other) == self.lower else 1]
         return None
 
+    def admits(self, answer: str) -> bool:
+        """Whether the question, asked whole, can be answered so: by one of the things."""
+        said = set(cite.words(answer))
+        return any(
+            said & words and (said <= words or words <= said) for words in map(set, map(cite.words, self.things))
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -65,6 +76,10 @@ class Agreement:
             return None
         told = _alike(one.text, other.text) or _held(one, other) or _held(other, one)
         return "yes" if told else "no"
+
+    def admits(self, answer: str) -> bool:
+        """Whether the question, asked whole, can be answered so."""
+        return cite.tokens(answer)[:1] in (["yes"], ["no"])
 
 
 Plan = Bridge | Comparison | Agreement

@@ -129,3 +129,21 @@ def test_plans_within_plans_end() -> None:
     told, made = outcome(question, turning)
     assert made is None
     assert len(told) <= 2 * hops.DEEPEST + 2
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "admitted"),
+    [
+        ("Are Anna and Bram from the same country?", "Norway", False),
+        ("Are Anna and Bram from the same country?", "Yes, Norway", True),
+        ("Who is older, Anna Berg or Bram?", "1953", False),
+        ("Who is older, Anna Berg or Bram?", "Anna", True),
+        ("Who is older, Anna Berg or Bram?", "Bram, the organ builder", True),
+        ("Who is older, Anna Berg or Bram?", "", False),
+        ("When did the director of Loop die?", "1953", True),
+    ],
+)
+def test_the_whole_question_admits_only_answers_of_its_kind(question: str, answer: str, admitted: bool) -> None:
+    made = plan(question)
+    assert made is not None
+    assert made.admits(answer) is admitted
