@@ -131,8 +131,8 @@ def _whole(
     answer = way.judged(recall, found, draft, made)
     if not draft.stopped:
         answer = _of_the_one_asked_about(recall, found, answer)
-        if plan is not None and not plan.admits(cite.unmarked(answer.text)):
-            answer = replace(_withheld(answer), hops=hops)
+        if plan is not None:
+            answer = _after_hops(answer, plan, hops, recall.settings.abstain_below)
     if draft.beams:
         yield Token(answer.text)
     clock.lap("cite")
@@ -351,6 +351,15 @@ def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Promp
     if draft.stopped:
         return answer
     return answer if best.stands(recall.settings.abstain_below) else _withheld(answer)
+
+
+def _after_hops(answer: Answer, plan: Plan, hops: tuple[Hop, ...], bound: float) -> Answer:
+    """The answer to a whole question that hops did not answer, with half the confidence; withheld where that is too
+    little or the question is not answered so."""
+    answer = replace(answer, confidence=round(answer.confidence / 2, 4))
+    if answer.confidence < bound or not plan.admits(cite.unmarked(answer.text)):
+        return replace(_withheld(answer), hops=hops)
+    return answer
 
 
 def _withheld(answer: Answer) -> Answer:

@@ -97,8 +97,8 @@ def test_what_hops_do_not_find_is_asked_whole(memory: Memory) -> None:
     events = list(memory.stream("When did the director of Southern Seas die?"))
     done = events[-1]
     assert isinstance(done, Done)
-    assert done.answer.hops == ()
     assert any(isinstance(event, Hop) for event in events)
+    assert done.answer.abstained or done.answer.confidence < 0.5, "half of what it would be"
 
 
 def test_a_comparison_that_decides_nothing_is_not_answered_by_something_else(memory: Memory) -> None:

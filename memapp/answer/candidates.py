@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from memapp.answer import cite, kind, reading
+from memapp.answer import cite, kind, reading, speakers
 from memapp.types import Hit, Piece
 
 NEAR, SHARED, REPEATS, UNFOUND, UNFIT = 7.0, 4.0, -2.0, -1.5, -4.0
@@ -24,6 +24,8 @@ what each gives, set by set."""
 NOTHING, LACKING, TEMPERATURE = 2.0, 4.0, 2.0
 """What is added to the log-probability that nothing tells, always and for the share of the question's words that the
 passage of the answer lacks; and what all scores are divided by to become a confidence."""
+BEHIND = 3.0
+"""Nats by which a further answer may score less than the best one, where several are asked for."""
 REACH = 8.0
 """Words over which nearness falls to a third."""
 
@@ -61,12 +63,36 @@ def chosen(question: str, beams: Sequence[Piece], hits: Sequence[Hit], numbered:
     best = next((one for one in found if one.text), None)
     if best is None:
         return Choice(cite.Cited("", (), 0.0), 0.0)
-    told = best.sentence
-    if told is None:
+    if best.sentence is None:
         cited = cite.cite(best.text, question, hits)
     else:
-        cited = cite.told_by(kind.whole_day(question, best.text, told.text), told)
+        told = _several(question, found, hits) if kind.several(question) else [(best.text, best.sentence)]
+        cited = cite.listed([(kind.whole_day(question, text, sentence.text), sentence) for text, sentence in told])
     return Choice(cited, round(_confidence(best, found, set(cite.words(question))) * cited.support, 4))
+
+
+def _several(question: str, found: Sequence[Candidate], hits: Sequence[Hit]) -> list[tuple[str, cite.Sentence]]:
+    """The best answer and those of other sentences that are not far behind it; of answers that overlap, the longest."""
+    name = speakers.asked_about(question, hits)
+    told: list[tuple[str, cite.Sentence]] = []
+    for one in found:
+        if not one.text or one.sentence is None or one.score < found[0].score - BEHIND:
+            continue
+        if any((one.sentence.hit, one.sentence.start) == (other.hit, other.start) for _, other in told):
+            continue
+        if told and name and speakers.of_another(name, cite.citation(one.sentence), one.sentence.hit.passage):
+            continue
+        words = set(cite.words(one.text))
+        same = next((n for n, (text, _) in enumerate(told) if _overlap(words, set(cite.words(text)))), None)
+        if same is None:
+            told.append((one.text, one.sentence))
+        elif len(words) > len(set(cite.words(told[same][0]))):
+            told[same] = (one.text, one.sentence)
+    return told
+
+
+def _overlap(one: set[str], other: set[str]) -> bool:
+    return one <= other or other <= one
 
 
 def _confidence(best: Candidate, found: Sequence[Candidate], asked: set[str]) -> float:

@@ -85,13 +85,13 @@ def cite(answer: str, question: str, hits: Sequence[Hit]) -> Cited:
         if span is None:
             continue
         supported += round(share * len(wanted))
-        citation = _citation(span)
+        found = citation(span)
         same = next(
             (c.n for c in citations if (c.passage, c.start, c.end) == (span.hit.passage.id, span.start, span.end)), 0
         )
         if not same:
             same = len(citations) + 1
-            citations.append(replace(citation, n=same))
+            citations.append(replace(found, n=same))
         pieces.append(f" [{same}]")
     return Cited("".join([*pieces, text[at:]]), tuple(citations), supported / total if total else 0.0)
 
@@ -117,9 +117,10 @@ def bearing(answer: str, spans: Sequence[Sentence]) -> list[Sentence]:
     return [span for span in spans if said.strip() and _bears(span, said)]
 
 
-def told_by(answer: str, span: Sentence) -> Cited:
-    """A short answer with the sentence that says it."""
-    return Cited(f"{answer} [1]", (replace(_citation(span), n=1),), 1.0)
+def listed(told: Sequence[tuple[str, Sentence]]) -> Cited:
+    """One short answer or several, each with the sentence that says it."""
+    text = ", ".join(f"{answer} [{n}]" for n, (answer, _) in enumerate(told, 1))
+    return Cited(text, tuple(replace(citation(span), n=n) for n, (_, span) in enumerate(told, 1)), 1.0)
 
 
 def _bears(span: Sentence, said: str) -> bool:
@@ -156,7 +157,8 @@ def _best(wanted: Sequence[str], asked: set[str], spans: Sequence[Sentence]) -> 
     return (chosen, best[0]) if best is not None and best[0] >= SUPPORT else (None, 0.0)
 
 
-def _citation(span: Sentence) -> Citation:
+def citation(span: Sentence) -> Citation:
+    """Of a sentence, not yet numbered."""
     passage = span.hit.passage
     return Citation(
         0,

@@ -21,6 +21,22 @@ _UNFIT = ((_PERSON_OR_PLACE, _DAY), (_SIZE, _DAY_OF_MONTH))
 _OF_A_DAY = re.compile(r"\b(?:date|day|birthday|born|die|died)\b", re.IGNORECASE)
 
 
+_PLURAL = r"(?:[^\W\d_]+(?:[^\Wsui]s|ies)|people|children|men|women)"
+_SEVERAL = re.compile(
+    r"^(?:(?:about|at|by|for|from|in|of|on|to|with) )?(?:"
+    rf"(?:what|which) (?:(?!are\b|were\b|kinds? |sorts? |types? )[\w'-]+ ){{0,3}}?{_PLURAL} "
+    r"(?:are|can|could|did|do|does|had|has|have|may|might|must|should|were|will|would)\b|"
+    rf"(?:what|which|who) (?:are|were) (?:(?:all|my|our|some|the|[\w']+['’]s?) )*(?:[\w'-]+ ){{0,2}}?{_PLURAL}\b|"
+    r"(?:what|where|which|who) all\b|(?:list|name) (?:all|my|some|the)\b)",
+    re.IGNORECASE,
+)
+
+
+def several(question: str) -> bool:
+    """Whether it asks for more than one thing: *what books have I read?*"""
+    return bool(_SEVERAL.match(question.strip()))
+
+
 def unfit(question: str) -> re.Pattern[str] | None:
     """What does not answer the question: a day where somebody, a place or a size is asked for."""
     begun = _ASKING.search(question)

@@ -125,3 +125,50 @@ def test_words_of_the_question_that_the_passage_lacks_lower_the_confidence() -> 
         return candidates.chosen(question, [Beam(" Hans Meier [1]", -0.5, 4)], HITS, numbered).confidence
 
     assert sure("Who serviced the boiler?") > sure("Who serviced the sauna?") > sure("Who built the sauna?") > 0
+
+
+BOOKS = "In March I read The Salt Road. Night Ferry I read in July. The cellar is damp."
+
+
+def listed(question: str, *beams: tuple[str, float], text: str = BOOKS) -> cite.Cited:
+    written = [Beam(text, logprob, 5) for text, logprob in beams]
+    hits = (hit(1, text),)
+    return candidates.chosen(question, written, hits, lambda number: hits[0] if number == 1 else None).cited
+
+
+def test_where_several_are_asked_for_those_of_other_sentences_are_told_too() -> None:
+    beams = (" The Salt Road [1]", -0.7), (" Night Ferry [1]", -1.0), (" Salt Road [1]", -1.5), (" damp [1]", -4.0)
+    several = listed("What books have I read?", *beams)
+    assert several.text == "The Salt Road [1], Night Ferry [2]"
+    assert [one.text for one in several.citations] == ["In March I read The Salt Road.", "Night Ferry I read in July."]
+    assert [one.n for one in several.citations] == [1, 2]
+    assert listed("What book have I read?", *beams).text == "The Salt Road [1]"
+
+
+def test_of_answers_that_overlap_the_longest_is_told() -> None:
+    cats = "We have a kitty. A fat kitty sleeps here. Luna is our dog."
+    told = listed(
+        "What pets do we have?", (" kitty [1]", -0.2), (" fat kitty [1]", -1.0), (" dog [1]", -1.2), text=cats
+    )
+    assert cite.unmarked(told.text) == "fat kitty, dog"
+    assert [one.text for one in told.citations] == ["A fat kitty sleeps here.", "Luna is our dog."]
+
+
+def test_what_another_speaker_read_is_not_told_of_this_one() -> None:
+    turns = [
+        "Ann (3 May 2023, 10:00): I finished Night Ferry.",
+        "Bo (3 May 2023, 10:01): I finished The Salt Road.",
+        "Ann (4 May 2023, 10:00): I also finished Old Harbour.",
+    ]
+    known = {"speakers": ["Ann", "Bo"]}
+    spoken = [f"{text.split(' ')[0]} · 2023-05-03T10:00" for text in turns]
+    passages = [
+        Passage(n, f"t{n}", "", text, 0, len(text), heading=by, metadata=known)
+        for n, (text, by) in enumerate(zip(turns, spoken, strict=True), 1)
+    ]
+    hits = tuple(Hit(n, 0.9, passage) for n, passage in enumerate(passages, 1))
+    beams = [
+        Beam(f" {text} [{n}]", -1.0, 5) for n, text in enumerate(("Night Ferry", "The Salt Road", "Old Harbour"), 1)
+    ]
+    told = candidates.chosen("What books has Ann finished?", beams, hits, lambda n: hits[n - 1]).cited
+    assert cite.unmarked(told.text) == "Night Ferry, Old Harbour"

@@ -38,3 +38,25 @@ def test_a_day_is_no_person_place_or_size(question: str, answer: str, unfit: boo
 )
 def test_the_year_of_a_birth_or_a_death_becomes_its_day(question: str, answer: str, told: str) -> None:
     assert kind.whole_day(question, answer, "Ida (June 2, 1861 in Oslo; 3 May 1942) moved there in 1899.") == told
+
+
+@pytest.mark.parametrize(
+    ("question", "several"),
+    [
+        ("What books have I read?", True),
+        ("Which US cities does John mention?", True),
+        ("What are Melanie's pets' names?", True),
+        ("Who are the members of the choir?", True),
+        ("In what ways does she help?", True),
+        ("What people has Maria met?", True),
+        ("List all keys that I lent", True),
+        ("What is the name of the dog?", False),
+        ("What does she like?", False),
+        ("Which bus goes to Brae?", False),
+        ("What kind of books does he read?", False),
+        ("How many books have I read?", False),
+        ("What was the address?", False),
+    ],
+)
+def test_several_things_are_asked_for_by_a_plural(question: str, several: bool) -> None:
+    assert kind.several(question) is several
