@@ -11,12 +11,23 @@ _MONTH = rf"(?:\d{{1,2}} )?(?:{MONTHS})(?: \d{{1,2}},?)?"
 _DAY = re.compile(rf"(?:(?:in|on|by) )?(?:{_MONTH} )?[12]\d{{3}}", re.IGNORECASE)
 _DAY_OF_MONTH = re.compile(rf"(?:(?:in|on|by) )?{_MONTH}(?: [12]\d{{3}})?", re.IGNORECASE)
 _YEAR = re.compile(r"[12]\d{3}")
-_ASKING = re.compile(
-    r"\b(?:who|whom|whose|where|when|why|which|what(?: (?:is|was) the place of)?|how(?: \w+)?)\b", re.IGNORECASE
+_NO_YEAR = re.compile(r"(?!.*\b\d{3,4}s?\b).+", re.DOTALL)
+_NO_DAY = re.compile(
+    rf"(?!.*\b(?:{MONTHS}|[12]\d{{3}}|\w+days?|\d{{1,2}}[./-]\d{{1,2}}|week(?:end)?|month|spring|summer|autumn|fall|winter|"
+    r"christmas|easter)\b).+",
+    re.IGNORECASE | re.DOTALL,
 )
-_PERSON_OR_PLACE = re.compile(r"who|whom|whose|where|what (?:is|was) the place of", re.IGNORECASE)
-_SIZE = re.compile(r"how (?:big|deep|far|fast|heavy|high|large|long|many|much|tall|wide)", re.IGNORECASE)
-_UNFIT = ((_PERSON_OR_PLACE, _DAY), (_SIZE, _DAY_OF_MONTH))
+_ASKING = re.compile(
+    r"\b(?:who|whom|whose|where|when|why|(?:what|which) (?:year|day|date)|which|what(?: (?:is|was) the place of)?|"
+    r"how(?: \w+)?)\b",
+    re.IGNORECASE,
+)
+_UNFIT = (
+    (re.compile(r"who|whom|whose|where|what (?:is|was) the place of", re.IGNORECASE), _DAY),
+    (re.compile(r"how (?:big|deep|far|fast|heavy|high|large|long|many|much|tall|wide)", re.IGNORECASE), _DAY_OF_MONTH),
+    (re.compile(r"(?:what|which) year", re.IGNORECASE), _NO_YEAR),
+    (re.compile(r"(?:what|which) (?:day|date)", re.IGNORECASE), _NO_DAY),
+)
 """How questions begin to ask, and what does not answer them."""
 _OF_A_DAY = re.compile(r"\b(?:date|day|birthday|born|die|died)\b", re.IGNORECASE)
 
@@ -38,7 +49,7 @@ def several(question: str) -> bool:
 
 
 def unfit(question: str) -> re.Pattern[str] | None:
-    """What does not answer the question: a day where somebody, a place or a size is asked for."""
+    """What does not answer the question: a day where somebody, a place or a size is asked for, none where one is."""
     begun = _ASKING.search(question)
     return next((answer for asking, answer in _UNFIT if begun and asking.fullmatch(begun[0])), None)
 

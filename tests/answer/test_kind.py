@@ -19,6 +19,14 @@ from memapp.answer import kind
         ("When did the man who wrote it die?", "1960", False),
         ("What was his best year?", "1960", False),
         ("Who came in May?", "May", False),
+        ("On what day was it found?", "03:10", True),
+        ("On what date did it begin?", "250 crowns", True),
+        ("On what day was it found?", "17 September 2022", False),
+        ("On which day does it open?", "Mondays", False),
+        ("On which day does it open?", "Christmas Eve", False),
+        ("In which year was it lit?", "Skarrow", True),
+        ("In what year was it lit?", "in 1871", False),
+        ("What was the date of the year?", "200 crowns", False),
     ],
 )
 def test_a_day_is_no_person_place_or_size(question: str, answer: str, unfit: bool) -> None:
