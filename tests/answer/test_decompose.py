@@ -140,6 +140,11 @@ def test_what_takes_one_fact_stays_whole(question: str) -> None:
     assert plan(question) is None
 
 
+@pytest.mark.parametrize("name", ["Anna ", "Anna of the ", "the director of Anna ", "Anna's "])
+def test_a_question_of_ten_thousand_words_stays_whole(name: str) -> None:
+    assert plan(f"When did the director of {name * 10_000} die?") is None
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_without_harm(text: str) -> None:
     plan(text)

@@ -10,8 +10,13 @@ from __future__ import annotations
 from memapp.answer.decompose import bridges, comparisons
 from memapp.answer.plan import Plan
 
+LONGEST = 500
+"""Characters of a question that is taken apart; longer ones tell a story, and would take long to look through."""
+
 
 def plan(question: str) -> Plan | None:
     """How a question is answered in several hops; None where it is asked as it is."""
     text = " ".join(question.split()).replace(" 's ", "'s ")
+    if len(text) > LONGEST:
+        return None
     return comparisons.agreement(text) or comparisons.comparison(text) or bridges.bridge(text)
