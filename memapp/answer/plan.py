@@ -12,6 +12,7 @@ from memapp.answer import cite
 from memapp.read.times import periods
 from memapp.types import Hop
 
+_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _ADJECTIVE = 4
 """Letters that a country has in common with its adjective, at least."""
 
@@ -44,11 +45,12 @@ class Comparison:
 
     def decided(self, hops: Sequence[Hop]) -> str | None:
         """The thing; None where the answers do not tell."""
-        by_number = self.questions[0].startswith("How")
-        ranks = [(_amount if by_number else _moment)(hop.text) for hop in hops]
-        for one, other in zip(*ranks, strict=False):
-            if one != other:
-                return self.things[0 if (one < other) == self.lower else 1]
+        one, other = (hop.text for hop in hops)
+        # "How tall", "how many" and "how much" ask for a number, "when" for a day.
+        ranks = _amounts(one, other) if self.questions[0].startswith("How ") else (_moment(one), _moment(other))
+        for first, second in zip(*ranks, strict=False):
+            if first != second:
+                return self.things[0 if (first < second) == self.lower else 1]
         return None
 
     def admits(self, answer: str) -> bool:
@@ -96,10 +98,18 @@ def _moment(text: str) -> tuple[float, ...]:
     return tuple(one for one, other in itertools.takewhile(lambda part: part[0] == part[1], parts))
 
 
-def _amount(text: str) -> tuple[float, ...]:
-    """The number that a text names, if it is one."""
-    numbers = re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", text)
-    return (float(numbers[0].replace(",", "")),) if len(numbers) == 1 else ()
+def _amounts(one: str, other: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The numbers that two texts name, if each names one and both the same unit."""
+    (numbers, units), (others, other_units) = _amount(one), _amount(other)
+    if len(numbers) != 1 or len(others) != 1 or (units and other_units and units != other_units):
+        return (), ()
+    return numbers, others
+
+
+def _amount(text: str) -> tuple[tuple[float, ...], list[str]]:
+    """The numbers in a text, and what else it says: their unit."""
+    numbers = re.findall(_NUMBER, text)
+    return tuple(float(number.replace(",", "")) for number in numbers), cite.words(re.sub(_NUMBER, " ", text))
 
 
 def _names(text: str) -> list[str]:

@@ -18,6 +18,7 @@ FACTS = {
     "When was Clara born?": ("1860", "Clara was born in 1860."),
     "How tall is Anna?": ("1.71 m", "Anna is 1.71 m tall."),
     "How tall is Bram?": ("1.8 m", "Bram is 1.8 m tall."),
+    "How tall is Clara?": ("180 cm", "Clara is 180 cm tall."),
     "What is the nationality of Anna?": ("Norwegian", "Anna is a Norwegian painter."),
     "What is the nationality of Bram?": ("Norway", "Bram comes from Norway."),
     "What is the nationality of Clara?": ("Danish", "Clara is a Danish painter."),
@@ -78,8 +79,9 @@ def test_answers_are_compared(question: str, answer: str) -> None:
     assert len(made.citations) == 2
 
 
-def test_what_the_answers_leave_open_is_not_decided() -> None:
-    told, made = outcome("Who is older, Anna or Bram?")
+@pytest.mark.parametrize("question", ["Who is older, Anna or Bram?", "Who is taller, Anna or Clara?"])
+def test_what_the_answers_leave_open_is_not_decided(question: str) -> None:
+    told, made = outcome(question)
     assert len(told) == 2
     assert made is None
 
