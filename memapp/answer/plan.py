@@ -12,7 +12,7 @@ from memapp.answer import cite
 from memapp.read.times import periods
 from memapp.types import Hop
 
-_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_AMOUNT = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)?)\s*([^\W\d_]*)")
 _ADJECTIVE = 4
 """Letters that a country has in common with its adjective, at least."""
 
@@ -99,17 +99,14 @@ def _moment(text: str) -> tuple[float, ...]:
 
 
 def _amounts(one: str, other: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The numbers that two texts name, if each names one and both the same unit."""
-    (numbers, units), (others, other_units) = _amount(one), _amount(other)
-    if len(numbers) != 1 or len(others) != 1 or (units and other_units and units != other_units):
+    """The numbers that two texts name, if each names one and not in different units."""
+    found = [_AMOUNT.findall(text) for text in (one, other)]
+    if any(len(amounts) != 1 for amounts in found):
         return (), ()
-    return numbers, others
-
-
-def _amount(text: str) -> tuple[tuple[float, ...], list[str]]:
-    """The numbers in a text, and what else it says: their unit."""
-    numbers = re.findall(_NUMBER, text)
-    return tuple(float(number.replace(",", "")) for number in numbers), cite.words(re.sub(_NUMBER, " ", text))
+    ((number, unit),), ((another, its_unit),) = found
+    if unit and its_unit and cite.stem(unit.casefold()) != cite.stem(its_unit.casefold()):
+        return (), ()
+    return (float(number.replace(",", "")),), (float(another.replace(",", "")),)
 
 
 def _names(text: str) -> list[str]:

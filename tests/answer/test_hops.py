@@ -17,7 +17,7 @@ FACTS = {
     "When was Bram born?": ("4 May 1953", "Bram was born on 4 May 1953."),
     "When was Clara born?": ("1860", "Clara was born in 1860."),
     "How tall is Anna?": ("1.71 m", "Anna is 1.71 m tall."),
-    "How tall is Bram?": ("1.8 m", "Bram is 1.8 m tall."),
+    "How tall is Bram?": ("almost 1.8 m", "Bram is almost 1.8 m tall."),
     "How tall is Clara?": ("180 cm", "Clara is 180 cm tall."),
     "What is the nationality of Anna?": ("Norwegian", "Anna is a Norwegian painter."),
     "What is the nationality of Bram?": ("Norway", "Bram comes from Norway."),
