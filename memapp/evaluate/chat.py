@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from memapp.answer import cite
+from memapp.answer import cite, kind
 from memapp.errors import Malformed
 from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import UNANSWERABLE, reading
-from memapp.evaluate.report import Report
+from memapp.evaluate.report import Cell, Report
 from memapp.layers.episodic.layer import EpisodicLayer, Shares
 from memapp.memory import Memory
 from memapp.protocols import Embedder
@@ -29,6 +29,7 @@ from memapp.search import TURNS, catch_up
 from memapp.types import Query, Vectors
 
 CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open", 4: "single-hop"}
+_SEVERAL = "several asked for"
 DEPTHS = (5, 10, 20)
 ALL = "all layers"
 WITHOUT: Mapping[str, Mapping[str, Any]] = {
@@ -252,7 +253,7 @@ def _report(
     for what, values in shown.items():
         figures[what] = {depth: _mean([one[depth] for _, _, one in values]) for depth in DEPTHS}
         of = {
-            category: {d: _mean([one[d] for kind, _, one in values if kind == category]) for d in DEPTHS}
+            category: {d: _mean([one[d] for which, _, one in values if which == category]) for d in DEPTHS}
             for category in CATEGORIES
         }
         figures[what]["categories"] = {CATEGORIES[category]: each for category, each in of.items()}
@@ -276,9 +277,18 @@ def _report(
     if answers:
         told, figures["answers"] = _judged(answers)
         notes += told
+    if not found:
+        return Report(
+            f"chat: {name}, answers", ("category", "questions", "F1"), _by_category(figures), figures, tuple(notes)
+        )
     columns = ("recall", *(f"recall@{depth}" for depth in DEPTHS), *CATEGORIES.values())
-    title = f"chat: {name}" if found else f"chat: {name}, answers"
-    return Report(title, columns, tuple(rows), figures, tuple(notes))
+    return Report(f"chat: {name}", columns, tuple(rows), figures, tuple(notes))
+
+
+def _by_category(figures: Mapping[str, Any]) -> tuple[tuple[Cell, ...], ...]:
+    answers = figures.get("answers", {})
+    names = (name for name in (*CATEGORIES.values(), _SEVERAL) if name in answers)
+    return tuple((name, answers[name]["questions"], answers[name]["F1"]) for name in names)
 
 
 def _left_out(
@@ -300,12 +310,14 @@ def _judged(answers: Sequence[tuple[Asked, str, bool, float]]) -> tuple[list[str
     """F1 of the answerable questions by category, and what is withheld of each kind."""
     notes: list[str] = []
     figures: dict[str, Any] = {}
-    for category, name in CATEGORIES.items():
-        values = [
-            metrics.f1("" if abstained else text, [one.answer])
-            for one, text, abstained, _ in answers
-            if one.category == category
-        ]
+    known_f1 = [
+        (one, metrics.f1("" if abstained else text, [one.answer]))
+        for one, text, abstained, _ in answers
+        if one.category != UNANSWERABLE
+    ]
+    kinds = {name: [f1 for one, f1 in known_f1 if one.category == category] for category, name in CATEGORIES.items()}
+    kinds[_SEVERAL] = [f1 for one, f1 in known_f1 if kind.several(one.text)]
+    for name, values in kinds.items():
         if values:
             figures[name] = {"questions": len(values), "F1": _mean(values)}
     known = [(abstained, sure) for one, _, abstained, sure in answers if one.category != UNANSWERABLE]

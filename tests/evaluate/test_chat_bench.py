@@ -76,17 +76,19 @@ def test_recall_with_and_without_each_ingredient(data: Path, capsys: pytest.Capt
 
 
 def test_answers_are_counted_by_kind() -> None:
-    def asked(category: int) -> chat.Asked:
-        return chat.Asked("q", "the cello", category, {})
+    def asked(category: int, text: str = "q") -> chat.Asked:
+        return chat.Asked(text, "the cello", category, {})
 
     answers = [
         (asked(4), "cello", False, 0.9),
-        (asked(4), "", True, 0.2),
+        (asked(4, "What instruments does she play?"), "", True, 0.2),
         (asked(5), "red", False, 0.5),
         (asked(5), "", True, 0.1),
     ]
     told, figures = chat._judged(answers)
     assert figures["single-hop"] == {"questions": 2, "F1": 0.5}
+    assert figures["several asked for"] == {"questions": 1, "F1": 0.0}
+    assert chat._report("talk", {}, answers).rows == (("single-hop", 2, 0.5), ("several asked for", 1, 0.0))
     assert (figures["withheld"], figures["withheld, never said"]) == (0.5, 0.5)
     assert figures["AUROC of confidence"] == 0.75
     assert "AUROC 0.750" in told[0]
