@@ -19,8 +19,8 @@ from memapp.types import Hit, Piece
 NEAR, SHARED, REPEATS, UNFOUND, UNFIT = 7.0, 4.0, -2.0, -1.5, -4.0
 """What is added to the log-probability of an answer, in nats: for how near the question's words stand, for the share of
 them in the sentence, for the share of the answer's own words that the question has, for standing in no sentence, and
-for being a day where somebody, a place or a size is asked for. Chosen by the F1 of what is preferred; bench/LOG.md has
-what each gives, set by set."""
+for being no answer of the kind that is asked for (`kind.unfit`). Chosen by the F1 of what is preferred; bench/LOG.md
+has what each gives, set by set."""
 NOTHING, LACKING, TEMPERATURE = 2.0, 4.0, 2.0
 """What is added to the log-probability that nothing tells, always and for the share of the question's words that the
 passage of the answer lacks; and what all scores are divided by to become a confidence."""
