@@ -356,6 +356,8 @@ def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Promp
 def _after_hops(answer: Answer, plan: Plan, hops: tuple[Hop, ...], bound: float) -> Answer:
     """The answer to a whole question that hops did not answer, with half the confidence; withheld where that is too
     little or the question is not answered so."""
+    if answer.abstained:
+        return replace(answer, hops=hops)
     answer = replace(answer, confidence=round(answer.confidence / 2, 4))
     if answer.confidence < bound or not plan.admits(cite.unmarked(answer.text)):
         return replace(_withheld(answer), hops=hops)

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> Report:
                 for name, measure in _METRICS.items():
                     values[name].append(measure(said, question.answers))
                 found = [hit.passage.document for hit in answer.hits]
-                values["in hops"].append(float(bool(answer.hops)))
+                values["in hops"].append(float(bool(answer.hops) and not answer.abstained))
                 values["abstained"].append(float(answer.abstained))
                 values["gold recalled"].append(metrics.recall(found, question.gold, len(found)))
                 values["cites gold"].append(float(any(cited.document in question.gold for cited in answer.citations)))
