@@ -10,15 +10,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memapp.answer import cite
 from memapp.models.harmless import harmless
 from memapp.read.times import Period, moment
-from memapp.types import Apart, Hit, Message, Passage, SetPrompt, Turn
+from memapp.types import Apart, Hit, Message, Passage, SetPrompt, Span, Turn
 
 SYSTEM = "Answer from the passages in a few words and say which one tells."
 QUESTION = "Question:"
 ANSWER = "Answer:"
 NOTHING = "[0]"
 """Written where no passage tells."""
+AGAIN = 2
+"""Sentences of the best passage that are read again where passages are read apart."""
 
 _ROUND = str.maketrans("[]", "()")
 _WRITTEN = re.compile(r"^(?P<text>.*?)\s*\[(?P<number>\d+)\]\s*$", re.DOTALL)
@@ -50,9 +53,24 @@ class Form:
         return messages(question, [hit.passage for hit in hits])
 
     def apart(self, question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> SetPrompt:
-        """With the hits apart: each is the first passage, and the question comes after them only."""
-        passages = tuple(Apart(hit.passage.id, f"[1] {shown(hit.passage)}\n") for hit in hits)
-        return SetPrompt((Message("system", SYSTEM),), "", passages, f"{QUESTION} {flat(question)}", ANSWER)
+        """With the hits apart: each is the first passage, and read without the question; but what of the best one is
+        most like the question is read again, with the question before it."""
+        asked = f"{QUESTION} {flat(question)}"
+        best = min(hits, key=lambda hit: hit.rank, default=None)
+        passages = []
+        for hit in hits:
+            text = f"[1] {shown(hit.passage)}\n"
+            passages.append(Apart(hit.passage.id, text, alike(question, text) if hit is best else ()))
+        return SetPrompt((Message("system", SYSTEM),), "", tuple(passages), asked, ANSWER, f"{asked}\n" if hits else "")
+
+
+def alike(question: str, text: str) -> tuple[Span, ...]:
+    """The sentences of a text that share most words with the question, AGAIN at most, as they stand; the first where
+    several share as many."""
+    asked = set(cite.words(question))
+    spans = [Span(*found) for found in cite.sentences(text)]
+    told = sorted(spans, key=lambda span: -len(asked & set(cite.words(text[span.start : span.end]))))
+    return tuple(sorted(told[:AGAIN], key=lambda span: span.start))
 
 
 def flat(text: str) -> str:

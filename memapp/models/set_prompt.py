@@ -2,7 +2,9 @@
 
 Set-based prompting (McIlroy-Young et al., 2024): every passage begins at the same position and sees the system message
 and itself; what follows them sees all. So a passage's keys and values depend on nothing else of a prompt, and can be
-kept. After earlier turns their keys are turned to where the passages stand now; what they saw stays the same.
+kept. After earlier turns their keys are turned to where the passages stand now; what they saw stays the same. Parts of
+a passage can be computed anew where they stand, so that they see the question that comes before (as CacheBlend does
+for a share of all tokens; Yao et al., 2024).
 """
 
 from __future__ import annotations
@@ -14,11 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import numpy as np
+
 from memapp.errors import GenerationFailed
 from memapp.models import native
+from memapp.models import states as tokenized
 from memapp.models.sequences import Piece
 from memapp.protocols import StateKey, StateStore
-from memapp.types import Message, Reading, SetPrompt
+from memapp.types import Message, Reading, SetPrompt, Span
 
 if TYPE_CHECKING:
     from memapp.models.native import Model, Options
@@ -84,6 +89,16 @@ class Plain:
         return Reading("sequential", len(self.ids) - self._rest, self._rest, ms=ms, note=self._note)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A passage as tokens, and the name of what the model makes of it."""
+
+    key: StateKey
+    ids: list[int]
+    again: tuple[range, ...] = ()
+    """Places of tokens that are read again where they stand."""
+
+
 @dataclass(slots=True)
 class Apart:
     """A set of passages, between what comes before them and what follows."""
@@ -92,7 +107,9 @@ class Apart:
     """What every passage sees."""
     head: list[int]
     """What the window holds before them: `base`, or more of a conversation."""
-    passages: list[tuple[StateKey, list[int]]]
+    asked: list[int]
+    """Stands between the head and the passages, which see it only where they are read again."""
+    passages: list[Kept]
     tail: list[int]
     session: int
     states: StateStore | None = None
@@ -109,14 +126,13 @@ class Apart:
     @property
     def ids(self) -> list[int]:
         """All tokens, passages in the order given."""
-        return [*self.head, *(token for _, tokens in self.passages for token in tokens), *self.tail]
+        return [*self.head, *self.asked, *(token for one in self.passages for token in one.ids), *self.tail]
 
     def enter(self, window: Window, stopped: Stopped) -> list[int]:
         """Fetches the states that there are, makes the others, and joins them all behind the head."""
-        ordered = sorted(self.passages, key=lambda pair: pair[0].sha256)
-        passages = ordered if self.ordered and not self.spread else self.passages
+        passages = self._in_order()
         began = time.perf_counter()
-        found = [self.states.get(key) if self.states else None for key, _ in passages]
+        found = [self.states.get(one.key) if self.states else None for one in passages]
         self._ms["restored"] = _since(began)
         missing = [n for n, state in enumerate(found) if state is None]
         self._count(passages, missing)
@@ -128,20 +144,30 @@ class Apart:
         self._counts["held"], fresh = len(window.held), self.head[len(window.held) :]
         began = time.perf_counter()
         window.extend(fresh, stopped)
+        # A batch of its own, whatever was held: its states are then the same to the last digit.
+        window.extend(self.asked, stopped)
         self._ms["text"] = _since(began)
         self._join(window, passages, found, stopped)
         return self.tail
 
-    def _count(self, passages: Sequence[tuple[StateKey, list[int]]], missing: Sequence[int]) -> None:
-        self._counts["prefilled"] = sum(len(passages[n][1]) for n in missing)
-        self._counts["restored"] = sum(len(tokens) for _, tokens in passages) - self._counts["prefilled"]
+    def _in_order(self) -> list[Kept]:
+        """As they are joined: in a set those first that are read again, which takes positions that nobody has yet."""
+        if self.spread:
+            return self.passages
+        ordered = sorted(self.passages, key=lambda one: one.key.sha256) if self.ordered else self.passages
+        return sorted(ordered, key=lambda one: not one.again)
+
+    def _count(self, passages: Sequence[Kept], missing: Sequence[int]) -> None:
+        self._counts["prefilled"] = sum(len(passages[n].ids) for n in missing)
+        self._counts["restored"] = sum(len(one.ids) for one in passages) - self._counts["prefilled"]
+        self._counts["again"] = sum(len(part) for one in passages for part in one.again)
         if missing and self.states is None:
             self._notes.append("states are not kept: `kv_mb` is 0")
 
     def _make(
         self,
         window: Window,
-        passages: Sequence[tuple[StateKey, list[int]]],
+        passages: Sequence[Kept],
         found: list[bytes | None],
         missing: Sequence[int],
         stopped: Stopped,
@@ -151,21 +177,20 @@ class Apart:
         if missing:
             window.begin(self.base, stopped)
         for n in missing:
-            key, tokens = passages[n]
-            state = found[n] = window.read_apart(tokens, stopped)
+            state = found[n] = window.read_apart(passages[n].ids, stopped)
             if self.states is not None:
-                self.states.put(key, state)
+                self.states.put(passages[n].key, state)
         self._ms["prefilled"] = self._ms.get("prefilled", 0.0) + _since(began)
 
     def _join(
         self,
         window: Window,
-        passages: Sequence[tuple[StateKey, list[int]]],
+        passages: Sequence[Kept],
         found: list[bytes | None],
         stopped: Stopped,
     ) -> None:
         began = time.perf_counter()
-        pieces = [Piece(state or b"", len(tokens)) for state, (_, tokens) in zip(found, passages, strict=True)]
+        pieces = [Piece(state or b"", one.ids, one.again) for state, one in zip(found, passages, strict=True)]
         refused = window.join(pieces, len(self.base), self.spread)
         self._ms["restored"] += _since(began)
         if not refused:
@@ -176,10 +201,11 @@ class Apart:
         for n in refused:
             log.warning("llama.cpp does not take the kept state of a passage; it is made anew.")
             if self.states is not None:
-                self.states.drop(passages[n][0])
+                self.states.drop(passages[n].key)
         self._make(window, passages, found, refused, stopped)
         window.recover(self.head, self.session)
         window.extend(self.head[len(window.held) :], stopped)
+        window.extend(self.asked, stopped)
         self._join(window, passages, found, stopped)
 
     def leave(self, window: Window) -> None:
@@ -190,10 +216,11 @@ class Apart:
         """The tail, and what of the head was not held, were computed."""
         counts, ms = self._counts, {**self._ms, "text": self._ms.get("text", 0.0) + text_ms}
         held = counts.get("held", 0)
-        text = len(self.head) - held + len(self.tail)
+        text = len(self.head) - held + len(self.asked) + len(self.tail)
         notes = "; ".join(self._notes)
         kind: Literal["set", "apart"] = "apart" if self.spread else "set"
-        return Reading(kind, held, text, counts.get("restored", 0), counts.get("prefilled", 0), ms=ms, note=notes)
+        restored, prefilled, again = (counts.get(name, 0) for name in ("restored", "prefilled", "again"))
+        return Reading(kind, held, text, restored, prefilled, again, ms=ms, note=notes)
 
 
 def plain(template: Template, messages: Sequence[Message]) -> Plain:
@@ -219,12 +246,12 @@ def apart(
     told = [message for message in prompt.messages if message.role == "system"]
     base, _ = template.around([*told, opening])
     head, after = template.around([*prompt.messages, opening])
-    passages = [(one.passage, model.tokenize(one.text, special=False)) for one in prompt.passages]
     digest = hashlib.sha256(f"{identity}\n{described(model, options, adapter)}\n{base}\n".encode())
-    named = [(_key(passage, digest.copy(), tokens), tokens) for passage, tokens in passages if tokens]
+    kept = [_kept(model, one.passage, one.text, one.again, digest.copy()) for one in prompt.passages if one.text]
+    asked = model.tokenize(prompt.asked, special=False)
     session = len(head) if len(told) < len(prompt.messages) else 0
     tail = [*model.tokenize(prompt.closing, special=False), *after, *model.tokenize(prompt.begun, special=False)]
-    return Apart(base, head, named, tail, session, states, spread=prompt.spread)
+    return Apart(base, head, asked, kept, tail, session, states, spread=prompt.spread)
 
 
 def described(model: Model, options: Options, adapter: str = "") -> str:
@@ -234,9 +261,15 @@ def described(model: Model, options: Options, adapter: str = "") -> str:
     return "\n".join(map(str, (*parts, options.extra_buffers, options.ubatch_tokens)))
 
 
-def _key(passage: int, digest: hashlib._Hash, tokens: Sequence[int]) -> StateKey:
-    digest.update(str(tokens).encode())
-    return StateKey(passage, digest.hexdigest())
+def _kept(model: Model, passage: int, text: str, again: Sequence[Span], digest: hashlib._Hash) -> Kept:
+    ids, ends = tokenized.tokens(model, text)
+    digest.update(str(ids.tolist()).encode())
+    parts: list[range] = []
+    for span in again:
+        start, stop = int(np.searchsorted(ends, span.start, "right")), int(np.searchsorted(ends, span.end)) + 1
+        part = range(max(start, parts[-1].stop if parts else 0), min(stop, len(ids)))
+        parts += [part] if part else []
+    return Kept(StateKey(passage, digest.hexdigest()), ids.tolist(), tuple(parts))
 
 
 def _since(began: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from memapp.types.arrays import Vectors
 from memapp.types.asked import Hit
+from memapp.types.remembered import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Apart:
     passage: int
     """Its id, so that what was made of it goes when it is forgotten."""
     text: str
+    again: tuple[Span, ...] = ()
+    """What of the text is read again with all that stands before it in view; in order, apart from each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class SetPrompt:
     """Ends it."""
     begun: str = ""
     """What the answer begins with."""
+    asked: str = ""
+    """Stands before the passages. They do not see it but where they are read again, so they can be kept."""
     spread: bool = False
 
 
@@ -114,10 +119,12 @@ class Reading:
     """Tokens of passages that came as states made earlier."""
     prefilled: int = 0
     """Tokens of passages whose states were made for this prompt."""
+    again: int = 0
+    """Tokens of these passages that were read again, with the question in view."""
     soft: int = 0
     """Vectors that were read in the place of tokens."""
     ms: Mapping[str, float] = field(default_factory=dict)
-    """What `text`, `restored`, `prefilled`, `soft` and `held` cost."""
+    """What `text`, `restored` (with `again`), `prefilled`, `soft` and `held` cost."""
     note: str = ""
     """Why something had to be computed that another time would not; empty when nothing had."""
 

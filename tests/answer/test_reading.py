@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memapp.answer import candidates, cite, prompt, reading
-from memapp.types import Hit, Passage, Piece
+from memapp.types import Hit, Passage, Piece, Span
 
 PUMP = "The pump stands in the cellar. Ines Okoro serviced it on 4 May 2021. It cost 120 crowns."
 LAMP = "The lamp was bought in 1998. Ines Okoro never liked it."
@@ -50,6 +50,19 @@ def test_passages_of_a_set_do_not_depend_on_their_ranks() -> None:
     made, other = (reading.Form().apart("Who?", hits, ()) for hits in (HITS, HITS[::-1]))
     assert set(made.passages) == set(other.passages)
     assert made.begun == "Answer:"
+
+
+def test_what_is_most_like_the_question_is_read_again() -> None:
+    lamp, pump = reading.Form().apart("What did Ines Okoro's pump cost in the cellar?", HITS[::-1], ()).passages
+    assert lamp.again == ()
+    again = [pump.text[span.start : span.end] for span in pump.again]
+    assert len(again) == 2
+    assert again[0].endswith("The pump stands in the cellar.")
+    assert again[1] == "Ines Okoro serviced it on 4 May 2021."
+    assert [one.again for one in reading.Form().apart("Who?", [hit(1, "")], ()).passages] == [(Span(0, 8),)]
+    made = reading.Form().apart("Who?", HITS, ())
+    assert made.asked == f"{made.closing}\n" == "Question: Who?\n"
+    assert reading.Form().apart("Who?", (), ()).asked == ""
 
 
 def test_passages_cannot_speak_as_the_question_or_the_model() -> None:
