@@ -10,6 +10,7 @@ from memapp.evaluate import context_answers, context_times, workspace
 from memapp.evaluate.data import load
 from memapp.evaluate.qa import sampled
 from memapp.evaluate.report import Cell, Report
+from memapp.evaluate.split import asking_held_out
 from memapp.memory import Memory
 from memapp.models import open_engine
 
@@ -29,10 +30,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Report:
     """Measures. Raises UsageError and ReadError leaves for a bad data set."""
-    (collection,) = sampled(load(arguments.set, arguments.corpus), arguments.sample)
     settings = workspace.settings()
     embedder = workspace.new_embedder(settings)
     engine = open_engine(settings)
+    taught = engine.taught is not None and not arguments.plain
+    (collection,) = load(arguments.set, arguments.corpus)
+    # Of the documents that it learned from, the reader knows more one after another than it can read.
+    (collection,) = sampled((asking_held_out(collection) if taught else collection,), arguments.sample)
     if why := engine.reads_apart():
         raise UsageError(f"{engine.identity} cannot be measured: {why}.", "Use another model.")
     rows: list[tuple[Cell, ...]] = []
@@ -51,11 +55,11 @@ def run(arguments: argparse.Namespace) -> Report:
     ]
     name = f"context: {arguments.set.stem}"
     if arguments.sample:
-        taught = "plainly" if arguments.plain or engine.taught is None else "as it was taught to read"
-        name += f", asked {taught}"
+        how = "as it was taught to read, on documents that it did not learn from" if taught else "plainly"
+        name += f", asked {'as it was taught to read' if taught else how}"
         notes.insert(
             0,
-            f"The model is asked {taught}. {arguments.sample} questions, the gold passage and four others that search "
+            f"The model is asked {how}. {arguments.sample} questions, the gold passage and four others that search "
             f"finds, {arguments.permutations} orders of them; greedy answers of {context_answers.ANSWER} tokens at "
             "most. Log-probabilities are of the first gold answer, in nats a token, teacher-forced after the prompt.",
         )

@@ -17,11 +17,13 @@ from memapp.memory import Memory
 from memapp.models.llama import LlamaEngine
 from memapp.models.set_prompt import Apart, Tokens
 from memapp.protocols import StateKey
-from memapp.types import Hit
+from memapp.types import Hit, Passage
 
 ANSWER = 24
 """Tokens of an answer that is compared."""
 _K = 5
+ONE_AFTER_ANOTHER = "one after another"
+_ANY = (Hit(1, 1.0, Passage(0, "", "", "A sentence.", 0, 11)),)
 Rows = list[tuple[Cell, ...]]
 Values = dict[str, dict[str, list[float]]]
 
@@ -56,7 +58,7 @@ def measure(engine: LlamaEngine, memory: Memory, questions: Sequence[Question], 
     """Rows of the table. Raises UsageError when search finds too little."""
     asked = Answering(engine, engine.taught is not None and not arguments.plain, ANSWER)
     values: Values = {}
-    orders = {"ordered": _Orders(), "as given": _Orders(), "one after another": _Orders()}
+    orders = {"ordered": _Orders(), "as given": _Orders(), ONE_AFTER_ANOTHER: _Orders()}
     chance = random.Random(0)
     for number, question in enumerate(questions, 1):
         hits = _hits(memory, question)
@@ -66,7 +68,7 @@ def measure(engine: LlamaEngine, memory: Memory, questions: Sequence[Question], 
             values[name].setdefault("F1", []).append(asked.scored(asked.said(make(hits)), question))
         shuffled = [chance.sample(hits, len(hits)) for _ in range(arguments.permutations)]
         few, plain = shuffled[: arguments.rounding], shuffled[: arguments.sequential]
-        for name, some in (("ordered", shuffled), ("as given", few), ("one after another", plain)):
+        for name, some in (("ordered", shuffled), ("as given", few), (ONE_AFTER_ANOTHER, plain)):
             if some:
                 _turned(asked, question, [hits, *some], states, name, orders[name])
         if number % 5 == 0:
@@ -85,27 +87,41 @@ def _hits(memory: Memory, question: Question) -> list[Hit]:
 def _ways(
     asked: Answering, question: str, states: _Near, recoveries: bool
 ) -> dict[str, Callable[[Sequence[Hit]], Tokens]]:
-    def apart(hits: Sequence[Hit], *, ordered: bool = True, spread: bool = False, again: str = "") -> Apart:
-        return replace(asked.apart(question, hits, states, again), ordered=ordered, spread=spread)
+    def apart(hits: Sequence[Hit], *, spread: bool = False, once: bool = False, anew: str = "") -> Apart:
+        made = replace(asked.apart(question, hits, states, anew), spread=spread)
+        return _once(made) if once else made
 
     def text(hits: Sequence[Hit]) -> str:
         return "".join(one.text for one in asked.set_of("", hits).passages)
 
     ways: dict[str, Callable[[Sequence[Hit]], Tokens]] = {
-        "one after another": lambda hits: asked.sequential(question, hits),
+        ONE_AFTER_ANOTHER: lambda hits: asked.sequential(question, hits),
         "a set": apart,
         "apart, at places of their own, best last": lambda hits: apart(hits[::-1], spread=True),
-        "apart, best last, the best again after it": lambda hits: apart(hits[::-1], spread=True, again=text(hits[:1])),
     }
+    if any(one.again for one in asked.set_of(question, _ANY).passages):
+        ways |= {
+            "a set, nothing read again": lambda hits: apart(hits, once=True),
+            "apart, best last, nothing read again": lambda hits: apart(hits[::-1], spread=True, once=True),
+        }
     if recoveries:
         told = "Answer in one short sentence, using only the passages above.\n\n"
+        best_last = "apart, best last, nothing read again in place"
         ways |= {
             "one after another, not numbered": lambda hits: asked.unnumbered(question, hits),
-            "a set, the instruction again after it": lambda hits: apart(hits, again=told),
-            "a set, the best passage again after it": lambda hits: apart(hits, again=text(hits[:1])),
+            "a set, the instruction again after it": lambda hits: apart(hits, once=True, anew=told),
+            "a set, the best passage again after it": lambda hits: apart(hits, once=True, anew=text(hits[:1])),
+            f"{best_last}, the best again after it": lambda hits: apart(
+                hits[::-1], spread=True, once=True, anew=text(hits[:1])
+            ),
             "apart, at places of their own, best first": lambda hits: apart(hits, spread=True),
         }
     return ways
+
+
+def _once(made: Apart) -> Apart:
+    """Without what is read again, and without the question before the passages."""
+    return replace(made, asked=[], passages=[replace(one, again=()) for one in made.passages])
 
 
 # Orders
@@ -117,7 +133,7 @@ def _turned(
     """The first of `shuffled` is what the others are compared with."""
 
     def made(hits: Sequence[Hit]) -> Tokens:
-        if name == "one after another":
+        if name == ONE_AFTER_ANOTHER:
             return asked.sequential(question.text, hits)
         return replace(asked.apart(question.text, hits, states), ordered=name == "ordered")
 
@@ -131,7 +147,7 @@ def _of_orders(orders: dict[str, _Orders], arguments: argparse.Namespace) -> Row
     names = {
         "ordered": f"a set, {arguments.permutations} orders",
         "as given": f"a set joined in the order given, {arguments.rounding} orders",
-        "one after another": f"one after another, {arguments.sequential} orders",
+        ONE_AFTER_ANOTHER: f"one after another, {arguments.sequential} orders",
     }
     rows: Rows = []
     for key, name in names.items():
@@ -145,14 +161,14 @@ def _of_orders(orders: dict[str, _Orders], arguments: argparse.Namespace) -> Row
 
 def _of_ways(values: Values) -> Rows:
     rows: Rows = []
-    base = values["one after another"]
+    base = values[ONE_AFTER_ANOTHER]
     for name, each in values.items():
         mean = {metric: float(np.mean(found)) for metric, found in each.items()}
         rows.append((f"{name}: log-probability", mean["log-probability"], ""))
         if each is not base:
             change = metrics.interval(each["log-probability"], base["log-probability"])
             share = float(np.mean(base["log-probability"])) / mean["log-probability"]
-            rows.append((f"{name}: share of one after another", share, ">= 0.97" if name == "a set" else ""))
+            rows.append((f"{name}: share of one after another", share, ">= 0.97"))
             rows.append((f"{name}: change", f"{change.mean:+.3f} [{change.low:+.3f}, {change.high:+.3f}]", ""))
         rows.append((f"{name}: F1", mean["F1"], ""))
         if each is not base:

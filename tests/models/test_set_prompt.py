@@ -121,7 +121,9 @@ def anew(made: SetPrompt, n: int, *spans: tuple[int, int], asked: str = "When wa
     return replace(made, passages=tuple(passages), asked=asked)
 
 
-@pytest.mark.parametrize("spans", [((0, len(TEXTS[0])),), ((0, 20), (20, len(TEXTS[0]))), ((0, 9), (30, 44), (40, 400))])
+@pytest.mark.parametrize(
+    "spans", [((0, len(TEXTS[0])),), ((0, 20), (20, len(TEXTS[0]))), ((0, 9), (30, 44), (40, 400))]
+)
 def test_what_is_read_again_sees_what_stands_before_it(engine: LlamaEngine, spans: tuple[tuple[int, int], ...]) -> None:
     states = States()
     made = engine.tokens_apart(anew(prompt(0), 0, *spans), states)
