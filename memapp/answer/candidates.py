@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from memapp.answer import cite, kind, reading, speakers
 from memapp.types import Hit, Piece
 
-NEAR, SHARED, REPEATS, UNFOUND, UNFIT = 7.0, 4.0, -2.0, -1.5, -4.0
+NEAR, SHARED, REPEATS, UNFOUND, UNFIT = 6.0, 4.0, -2.0, -1.5, -4.0
 """What is added to the log-probability of an answer, in nats: for how near the question's words stand, for the share of
 them in the sentence, for the share of the answer's own words that the question has, for standing in no sentence, and
 for being no answer of the kind that is asked for (`kind.unfit`). Chosen by the F1 of what is preferred; bench/LOG.md

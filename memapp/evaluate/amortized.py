@@ -31,7 +31,7 @@ from memapp.models.template import Template
 from memapp.protocols import Embedder
 from memapp.settings import shipped
 from memapp.store.bank import Bank, Entry, Form
-from memapp.types import Vectors
+from memapp.types import Hit, Vectors
 
 _SIDES = (("own", "wrong"), ("among", "others"), ("BM25 + bank", "BM25"), ("BM25 + bank", "BM25 + wrong"))
 """What is compared with what: the right passage's soft tokens with a control that differs in them alone."""
@@ -46,6 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--others", type=int, default=100, help="passages in the bank beside the right one (100)")
     parser.add_argument("-k", type=int, default=3, help="entries that a question takes from the bank (3)")
     parser.add_argument("--entries", type=int, default=0, help="also time a bank of so many made-up entries")
+    missed = "of the questions, only those whose right passage is not BM25's best: there the bank has something to add"
+    parser.add_argument("--missed", action="store_true", help=missed)
     parser.add_argument("--taught", action="store_true", help="ask the default model as it was taught to read")
     parser.add_argument("--weights", type=Path, help="amortizer.safetensors (the one that memapp ships)")
 
@@ -70,9 +72,12 @@ def run(arguments: argparse.Namespace) -> Report:
     ranks: list[bool] = []
     with _opened(collection, arguments) as parts:
         vectors = parts.embedder.embed([_text(record) for record in collection.records])
-        workspace.note(f"Asking {len(collection.questions)} questions.")
+        questions = [one for one in collection.questions if not arguments.missed or _missed(one, parts.memory)]
+        if not questions:
+            raise UsageError("BM25 misses none of these questions.", "Draw more, or measure without --missed.")
+        workspace.note(f"Asking {len(questions)} questions.")
         chance = random.Random(0)
-        for question in collection.questions:
+        for question in questions:
             chosen = _chosen(question, collection, vectors, parts, arguments, chance)
             ranks.append(chosen["own"][0] in chosen["among"])
             for name, prompt in _prompts(question, collection, chosen, vectors, parts, arguments.soft_tokens):
@@ -118,6 +123,14 @@ def _opened(collection: Collection, arguments: argparse.Namespace) -> Iterator[_
         yield _Parts(context, around, encoder, bank, embedder, memory)
 
 
+def _missed(question: Question, memory: Memory) -> bool:
+    return all(hit.passage.document not in question.gold for hit in _best_by_words(question, memory))
+
+
+def _best_by_words(question: Question, memory: Memory) -> list[Hit]:
+    return memory.recall(question.text, 1, layers=("lexical",))
+
+
 def _keys(collection: Collection, embedder: Embedder, rows: Sequence[int]) -> Vectors:
     return embedder.embed([_text(collection.records[row]) for row in rows])
 
@@ -142,7 +155,7 @@ def _chosen(
     (asked,) = parts.embedder.embed([question.text])
     ranked = sorted([own, *others], key=lambda row: -float(vectors[row] @ asked))
     without = [row for row in ranked if row != own]
-    text = [rows[hit.passage.document] for hit in parts.memory.recall(question.text, 1, layers=("lexical",))]
+    text = [rows[hit.passage.document] for hit in _best_by_words(question, parts.memory)]
     bank = [row for row in np.argsort(-(vectors @ asked), kind="stable").tolist() if row not in text]
     return {
         "own": [own],
@@ -235,12 +248,15 @@ def _report(
     columns = ("read before the question", "log-probability", "control", "gain [95 %]", "of reading's gain")
     return Report(
         f"soft tokens of passages: {arguments.set.stem}, {arguments.soft_tokens} a passage"
-        + (", taught to read" if arguments.taught else ""),
+        + (", taught to read" if arguments.taught else "")
+        + (", what BM25 misses" if arguments.missed else ""),
         columns,
         tuple(rows),
         {"log-probability": mean, "found among": found},
         (
-            f"{len(values['nothing'])} questions on held-out documents. Log-probability of the gold answer, in nats "
+            f"{len(values['nothing'])} questions on held-out documents"
+            + (f", of {arguments.sample or 'all'}, whose right passage is not BM25's best" if arguments.missed else "")
+            + ". Log-probability of the gold answer, in nats "
             "a token, teacher-forced. own, wrong: soft tokens of the passage that answers, of another one. among, "
             f"others: of the {arguments.k} that are most like the question, of {arguments.others} passages with and "
             f"without the right one, which is among the {arguments.k} in {found:.0%}. BM25: its best passage as text; "

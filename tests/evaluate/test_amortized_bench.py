@@ -58,3 +58,9 @@ def test_the_right_passage_against_its_controls(tmp_path: Path) -> None:
 def test_a_set_that_was_trained_on_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="held out"):
         bench.run("amortized", sets(tmp_path, towns(held=False)))
+
+
+@pytest.mark.models
+def test_without_what_bm25_misses_there_is_nothing_to_ask(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="BM25 misses none"):
+        bench.run("amortized", [*sets(tmp_path, towns(held=True)), "--missed"])

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from memapp.evaluate import bench, context_answers, context_times
+from memapp.evaluate.split import held_out
 
 PLACES = ("Brae", "Sullen Point", "Harn", "Lindern", "Ostwick", "Pell", "Quay", "Rudd")
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> tuple[Path, Path]:
-    """A set of two questions and its corpus."""
+    """A set of two questions on held-out documents, and its corpus."""
     corpus = [
         {"title": f"The light of {place}", "text": f"The light of {place} was lit in {1871 + n}. " + "It is tall. " * 9}
         for n, place in enumerate(PLACES)
@@ -26,7 +27,7 @@ def data(tmp_path: Path) -> tuple[Path, Path]:
             "answers": [str(1871 + n)],
             "gold": [[corpus[n]["title"], corpus[n]["text"]]],
         }
-        for n in range(2)
+        for n in [n for n, record in enumerate(corpus) if held_out(record["title"])][:2]
     ]
     (tmp_path / "lights.json").write_text(json.dumps(questions))
     (tmp_path / "lights_corpus.json").write_text(json.dumps(corpus))
