@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, pairwise
 from pathlib import Path
 
-from memapp.answer import prompt
+from memapp.answer import prompt, reading
 from memapp.errors import UsageError
 from memapp.evaluate import workspace
 from memapp.evaluate.data import Record
 from memapp.evaluate.report import Cell
 from memapp.models.llama import LlamaEngine
+from memapp.models.taught import TaughtEngine
 from memapp.protocols import Embedder, StateStore
 from memapp.store import content
 from memapp.store.kv import PassageStates
@@ -26,6 +27,7 @@ _TOKENS, _PASSAGES = 256, 5
 _WANTED = 0.12
 _DISK = 1 << 30
 Rows = list[tuple[Cell, ...]]
+_Engine = LlamaEngine | TaughtEngine
 
 
 def measure(engine: LlamaEngine, embedder: Embedder, place: Path, records: Sequence[Record], repeats: int) -> Rows:
@@ -42,8 +44,11 @@ def measure(engine: LlamaEngine, embedder: Embedder, place: Path, records: Seque
         near, far = (PassageStates(store, _DISK, memory) for memory in (_DISK, 0))
         told = cycle(_cut(engine, " ".join(one.text for one in records[len(records) // 2 :]), 100))
         turns = [Turn("What else?", next(told)) for _ in range(SESSION // 110)]
+        asked = _asking(engine, hits, near, far, repeats)
+        if engine.taught is not None:
+            asked += _asking(TaughtEngine(engine), hits, near, far, repeats, reading.Form())
         return [
-            *_asking(engine, hits, near, far, repeats),
+            *asked,
             *_chatting(engine, hits[:TURN], turns, near, repeats),
         ]
     finally:
@@ -57,35 +62,49 @@ def _cut(engine: LlamaEngine, text: str, tokens: int) -> Iterator[str]:
     return (text[start:end].strip() for start, end in pairwise(bounds))
 
 
-def _made(engine: LlamaEngine, question: str, hits: Sequence[Hit], turns: Sequence[Turn] = ()) -> SetPrompt:
-    found = prompt.build_set(question, hits, turns, engine.context_tokens - 1, engine.count_set)
+def _made(
+    engine: _Engine, question: str, hits: Sequence[Hit], turns: Sequence[Turn] = (), form: prompt.Form | None = None
+) -> SetPrompt:
+    """A set, or for the reader the passages apart, as it reads them best."""
+    room, spread = engine.context_tokens - 1, form is not None
+    found = prompt.build_set(question, hits, turns, room, engine.count_set, form, spread)
     assert found.apart is not None
     assert len(found.used) == len(hits)
     return found.apart
 
 
-def _first(engine: LlamaEngine, made: SetPrompt, states: StateStore | None) -> tuple[float, Reading]:
+def _first(engine: _Engine, made: SetPrompt, states: StateStore | None) -> tuple[float, Reading]:
     """Milliseconds to the first token."""
     began = time.perf_counter()
-    first, reading = 0.0, None
+    first, read = 0.0, None
     for piece in engine.stream_set(made, Sampling(max_tokens=1), None, None, states):
         if isinstance(piece, Piece | Finish) and not first:
             first = (time.perf_counter() - began) * 1000
         if isinstance(piece, Finish):
-            reading = piece.reading
-    assert reading is not None
-    return first, reading
+            read = piece.reading
+    assert read is not None
+    return first, read
 
 
-def _asking(engine: LlamaEngine, hits: Sequence[Hit], near: PassageStates, far: PassageStates, repeats: int) -> Rows:
+def _asking(
+    engine: _Engine,
+    hits: Sequence[Hit],
+    near: PassageStates,
+    far: PassageStates,
+    repeats: int,
+    form: prompt.Form | None = None,
+) -> Rows:
+    who, how = ("", "a set") if form is None else ("the reader, ", "the reader, apart")
+
     def sequential(number: int) -> float:
-        found = prompt.build(f"Which is number {number}?", hits, (), engine.context_tokens - 1, engine.count)
+        room = engine.context_tokens - 1
+        found = prompt.build(f"Which is number {number}?", hits, (), room, engine.count, form)
         began = time.perf_counter()
         next(iter(engine.stream(found.messages, Sampling(max_tokens=1))))
         return (time.perf_counter() - began) * 1000
 
     def apart(number: int, states: StateStore | None) -> float:
-        return _first(engine, _made(engine, f"Which is number {number}?", hits), states)[0]
+        return _first(engine, _made(engine, f"Which is number {number}?", hits, (), form), states)[0]
 
     def anew(number: int, read: Callable[[int], float]) -> float:
         engine.forget()
@@ -93,19 +112,20 @@ def _asking(engine: LlamaEngine, hits: Sequence[Hit], near: PassageStates, far: 
 
     apart(0, near)
     ways: dict[str, Callable[[int], float]] = {
-        "one after another, no cache": lambda n: anew(n, sequential),
-        "a set, no cache": lambda n: anew(n, lambda n: apart(n, None)),
-        "a set, states in memory": lambda n: apart(n, near),
-        "a set, states on disk": lambda n: apart(n, far),
+        f"{who}one after another, no cache": lambda n: anew(n, sequential),
+        f"{how}, no cache": lambda n: anew(n, lambda n: apart(n, None)),
+        f"{how}, states in memory": lambda n: apart(n, near),
+        f"{how}, states on disk": lambda n: apart(n, far),
     }
     times = _medians(ways, repeats)
-    _, reading = _first(engine, _made(engine, "What was counted?", hits), near)
-    base = times["one after another, no cache"]
+    _, read = _first(engine, _made(engine, "What was counted?", hits, (), form), near)
+    base, cold = times[f"{who}one after another, no cache"], times[f"{how}, no cache"]
     rows: Rows = [(f"first token, {len(hits)} passages, {name}: ms", ms, "") for name, ms in times.items()]
-    rows.append(("tokens of these passages", reading.restored, ""))
-    for name in ("a set, states in memory", "a set, states on disk"):
+    rows.append((f"{who}tokens of these passages", read.restored, ""))
+    rows += [(f"{who}of these read again", read.again, "")] if read.again else []
+    for name in (f"{how}, states in memory", f"{how}, states on disk"):
         rows.append((f"{name}: share of one after another", times[name] / base, f"<= {_WANTED}"))
-        rows.append((f"{name}: share of a set, no cache", times[name] / times["a set, no cache"], f"<= {_WANTED}"))
+        rows.append((f"{name}: share of {how}, no cache", times[name] / cold, f"<= {_WANTED}"))
     return rows
 
 
