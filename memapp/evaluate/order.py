@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from memapp.profile import PLACES, at_each_place, measuring
 from memapp.types import Hit
 
 _SHORT = 32
-_TWICE, _SET = "read twice", "a set"
+_TWICE, _SET, _APART = "read twice", "a set", "apart, best last"
 
 Values = dict[tuple[int, str], dict[str, list[float]]]
 """By number of passages and way, by metric, one value a question."""
@@ -91,6 +92,7 @@ def _ways(
         one: functools.partial(asked.sequential, question, order.arranged(hits, one, curve)) for one in orders
     }
     ways[_SET] = lambda: asked.apart(question, hits)
+    ways[_APART] = lambda: replace(asked.apart(question, hits[::-1]), spread=True)
     ways[_TWICE] = lambda: asked.sequential(question, [*hits, *hits])
     return ways
 

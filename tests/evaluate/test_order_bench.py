@@ -35,7 +35,7 @@ def test_every_order_is_measured_on_the_same_passages(tmp_path: Path) -> None:
     assert bench.run("order", [*files(tmp_path), "--sample", "3", "--profiled", "0", "--json", str(out)]) == 0
     figures = json.loads(out.read_text())["figures"]
     ways = {name.partition(", ")[2] for name in figures if ", " in name}
-    assert ways == {"score", "reverse", "ends", "a set", "read twice"}
+    assert ways == {"score", "reverse", "ends", "a set", "apart, best last", "read twice"}
     assert all(figures[f"3, {way}"]["log-probability"] < 0 for way in ways)
     assert figures["3, score"]["F1"] > 0.5
 
