@@ -182,11 +182,18 @@ def _report(name: str, found: Found, questions: int) -> Report:
 
 
 def _gains(found: Found) -> list[str]:
-    """What weighing the likely answers brings, question by question, where both were asked for."""
+    """What weighing the likely answers brings, and reading apart, question by question, where both were asked for."""
     told = []
     for (way, how), values in found.items():
-        likeliest = found.get((way, how + _LIKELIEST))
-        if likeliest and way != WAYS[3]:
-            gain = metrics.interval([one - other for one, other in zip(values.f1, likeliest.f1, strict=True)])
-            told.append(f"{way}, {how}: F1 {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] against its likeliest.")
+        if how == "plain":
+            continue
+        read = next(name for name in sorted(_READER.values(), key=len, reverse=True) if how.startswith(name))
+        in_order = _READER[ask.SEQUENTIAL] + how.removeprefix(read)
+        others = {how + _LIKELIEST: "its likeliest", in_order: "the same one after another"}
+        for other, name in others.items():
+            if other == how or (way, other) not in found or way == WAYS[3]:
+                continue
+            pairs = zip(values.f1, found[way, other].f1, strict=True)
+            gain = metrics.interval([one - base for one, base in pairs])
+            told.append(f"{way}, {how}: F1 {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] against {name}.")
     return told
