@@ -84,7 +84,7 @@ def stream(
         yield Token(confidence.NOTHING)
         yield Done(Answer(question, confidence.NOTHING, abstained=True, timing_ms=found.timing_ms))
         return
-    plan = _plan(engine, recall.settings, found.question)
+    plan = _plan(engine, recall.settings, found)
     tried = (
         (yield from _in_hops(plan, recall, engine, question, found, k, cancel, beside)) if plan else multihop.Tried()
     )
@@ -155,9 +155,12 @@ def ended(events: Iterator[Event]) -> Answer:
     raise RuntimeError("the stream of an answer ended without Done")
 
 
-def _plan(engine: Engine, settings: Settings, question: str) -> Plan | None:
+def _plan(engine: Engine, settings: Settings, found: SearchResult) -> Plan | None:
     """How the question is answered in several hops; None where it is asked whole."""
-    return decompose.plan(question) if settings.hops and reader_of(engine, settings) is not None else None
+    if not settings.hops or reader_of(engine, settings) is None:
+        return None
+    told = decompose.outright(found.question, [hit.passage.content for hit in found.hits])
+    return None if told else decompose.plan(found.question)
 
 
 def _in_hops(

@@ -140,3 +140,18 @@ def test_without_the_setting_every_question_is_asked_whole(tmp_path: Path) -> No
     with filled(opened(tmp_path, hops=False)) as memory:
         events = list(memory.stream("When did the director of Northern Lights die?"))
         assert not any(isinstance(event, Hop) for event in events)
+
+
+def test_a_grandfather_is_asked_for_by_way_of_the_father_unless_he_is_told_of(tmp_path: Path) -> None:
+    with opened(tmp_path) as memory:
+        memory.add(
+            "Sander Holm is a carpenter. His father is Mats Holm, who built boats.", id="sander", title="Sander Holm"
+        )
+        memory.add("Mats Holm built boats in Harn. His father was Olof Holm, a sailor.", id="mats", title="Mats Holm")
+        answer = memory.ask("Who is Sander Holm's paternal grandfather?")
+        assert answer.text == "Olof Holm [1][2]"
+        assert [hop.text for hop in answer.hops] == ["Mats Holm", "Olof Holm"]
+        memory.add("The paternal grandfather of Sander Holm was Olof Holm, born in 1899.", id="olof", title="Olof Holm")
+        told = memory.ask("Who is Sander Holm's paternal grandfather?")
+    assert told.hops == ()
+    assert told.text == "Olof Holm [1]"

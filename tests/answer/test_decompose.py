@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memapp.answer.decompose import plan
+from memapp.answer.decompose import outright, plan
 from memapp.answer.plan import Agreement, Bridge, Comparison
 
 
@@ -50,6 +50,22 @@ from memapp.answer.plan import Agreement, Bridge, Comparison
             "When did the shop where I bought the bike open?",
             "In which shop I bought the bike?",
             "When did {} open?",
+        ),
+        (
+            "Who is Anne McLaren's paternal grandfather?",
+            "Who is the father of Anne McLaren?",
+            "Who is the father of {}?",
+        ),
+        (
+            "Who was the maternal grandmother of Izabela Maria Lubomirska?",
+            "Who is the mother of Izabela Maria Lubomirska?",
+            "Who was the mother of {}?",
+        ),
+        ("Who is Viola Clemmons's father-in-law?", "Who is the spouse of Viola Clemmons?", "Who is the father of {}?"),
+        (
+            "When did the mother-in-law of Ada Quill die?",
+            "Who is the spouse of Ada Quill?",
+            "When did the mother of {} die?",
         ),
         (
             "Who led the association which published the Journal of Lighthouses?",
@@ -150,3 +166,19 @@ def test_any_text_is_read_without_harm(text: str) -> None:
     plan(text)
     plan(f"Which film came out first, {text} or {text}?")
     plan(f"When did the director of {text} die?")
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "told"),
+    [
+        ("Who is Ann Moe's father-in-law?", "Karl, Ann Moe's father-in-law, keeps bees.", True),
+        ("Who is Ann Moe's father-in-law?", "Karl keeps bees. He is the Father-in-law of Ann Moe.", True),
+        ("When did the maternal grandmother of Ann Moe die?", "Ann Moe. Her maternal grandmother died in 1961.", True),
+        ("Who is Ann Moe's father-in-law?", "Karl, Ida Quill's father-in-law, keeps bees.", False),
+        ("Who is Ann Moe's father-in-law?", "Karl is the father of Ann Moe.", False),
+        ("Who is Ann Moe's father?", "Karl is the father of Ann Moe.", False),
+        ("Who is my father-in-law?", "My father-in-law is Karl.", False),
+    ],
+)
+def test_kinship_that_a_text_tells_outright(question: str, text: str, told: bool) -> None:
+    assert outright(question, ["The lamp is lit.", text]) == told

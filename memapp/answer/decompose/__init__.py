@@ -7,6 +7,8 @@ spans; DecompRC, Min et al., 2019). What has no such form stays whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from memapp.answer.decompose import bridges, comparisons
 from memapp.answer.plan import Plan
 
@@ -16,7 +18,17 @@ LONGEST = 500
 
 def plan(question: str) -> Plan | None:
     """How a question is answered in several hops; None where it is asked as it is."""
-    text = " ".join(question.split()).replace(" 's ", "'s ")
+    text = _one_line(question)
     if len(text) > LONGEST:
         return None
     return comparisons.agreement(text) or comparisons.comparison(text) or bridges.bridge(text)
+
+
+def outright(question: str, passages: Iterable[str]) -> bool:
+    """Whether a passage tells outright what `plan` would take two hops for: who is somebody's father-in-law."""
+    text = _one_line(question)
+    return len(text) <= LONGEST and bridges.outright(text, passages)
+
+
+def _one_line(question: str) -> str:
+    return " ".join(question.split()).replace(" 's ", "'s ")

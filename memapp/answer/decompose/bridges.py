@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from memapp.answer.decompose.words import CAPITAL, DONE, NAME, PERSON, ROLE, who
+from memapp.answer import cite
+from memapp.answer.decompose.words import CAPITAL, DONE, KINSHIP, NAME, PERSON, ROLE, who
 from memapp.answer.plan import Bridge
 
 _KIND = r"(?:(?:the )?[a-z]+ ){0,2}"
@@ -15,6 +17,9 @@ _OF = re.compile(
 _GENITIVE = re.compile(
     rf"(?<!\S)(?P<thing>{NAME}|[Mm]y \w+?)(?:['’]s|(?<=s)['’]) (?P<role>{ROLE})(?=\s*[?,]|\s*$| (?!of\b)[a-z])"
 )
+_KIN = rf"(?P<kin>{'|'.join(KINSHIP)})"
+_KIN_GENITIVE = re.compile(rf"(?<!\S)(?P<who>{NAME})(?:['’]s|(?<=s)['’]) {_KIN}(?=\s*[?,]|\s*$| (?!of\b)[a-z])")
+_KIN_OF = re.compile(rf"\bthe {_KIN} of (?P<who>{NAME})(?=\s*[?,]|\s*$| [a-z])")
 _DESCRIBED = re.compile(
     r"\bthe (?P<noun>(?:[a-z]+ )??(?!(?:at|by|for|in|of|on|to|with) )[a-z]+) "
     r"(?P<link>where|in which|that|which|who|whose) "
@@ -49,10 +54,27 @@ _WITHOUT_VERB = re.compile(r"\b(?:do|does|did|will|would|can|could) \{\}\??$")
 
 def bridge(text: str) -> Bridge | None:
     """The question for the innermost thing that is named by a fact, and what is left; None where there is none."""
+    text = _KIN_OF.sub(_by_way, _KIN_GENITIVE.sub(_by_way, text))
     for made in (_placed(text), _described(text), _role(text)):
         if made is not None and not _NOTHING_LEFT.match(made.then) and not _CUT_SHORT.search(made.then):
             return made
     return None
+
+
+def outright(text: str, passages: Iterable[str]) -> bool:
+    """Whether a passage says outright who is somebody's paternal grandfather, which need not be asked by way of the
+    father then."""
+    match = _KIN_OF.search(text) or _KIN_GENITIVE.search(text)
+    if match is None:
+        return False
+    names = set(cite.words(match["who"]))
+    return any(match["kin"] in passage.casefold() and names <= set(cite.words(passage)) for passage in passages)
+
+
+def _by_way(match: re.Match[str]) -> str:
+    """Somebody's paternal grandfather as the father of their father."""
+    kin, by = KINSHIP[match["kin"]]
+    return f"the {kin} of {match['who']}'s {by}"
 
 
 def _role(text: str) -> Bridge | None:

@@ -38,6 +38,16 @@ _DID = {
     "winner": "won",
 }
 
+KINSHIP = {
+    **{
+        f"{side} grand{kin}": (kin, by)
+        for side, by in (("paternal", "father"), ("maternal", "mother"))
+        for kin in ("father", "mother")
+    },
+    **{f"{kin}-in-law": (kin, "spouse") for kin in ("father", "mother")},
+}
+"""What somebody is to another by way of a third: a paternal grandfather is the father of the father."""
+
 CAPITAL = r"(?:[\"“'(]?[A-ZÀ-ÖØ-ÞĀ-Ž0-9][^\s?,'’]*(?:['’](?!s\b)[^\s?,'’]*)*)"
 """A word of a name, without the ending of a genitive."""
 _LINK = r"(?:of|the|a|an|in|on|at|to|for|and|from|with|by|de|du|la|le|von|van|der|del|di|da|y|e|&)"
