@@ -8,27 +8,24 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memapp import complete, multihop
-from memapp.answer import candidates, cite, confidence, decompose, order, prompt, quote, reading, speakers
+from memapp import complete, multihop, withhold
+from memapp.answer import candidates, cite, confidence, decompose, order, prompt, quote, reading
 from memapp.answer.plan import Plan
 from memapp.errors import UsageError
-from memapp.layers.episodic import question as naming
 from memapp.protocols import Engine, SetEngine, SoftEngine, StateStore, Taught
 from memapp.recall import changed
-from memapp.search import TURNS, Clock, Recall, search
+from memapp.search import Clock, Recall, search
 from memapp.settings import Settings
 from memapp.store import content
 from memapp.types import (
     Answer,
     Beam,
-    Citation,
     Done,
     Event,
     Finish,
     Hit,
     Hop,
     Piece,
-    Query,
     Recalled,
     Sampling,
     SearchResult,
@@ -48,8 +45,6 @@ OPENING = "Passages:\n\n"
 """Comes before soft tokens, as when they were learned."""
 _AROUND = 16
 """Tokens that it may take."""
-_TURNS = 20
-"""Turns that are looked at for what another speaker says."""
 
 Remind = Callable[[Vectors, int, Collection[int]], Sequence[tuple[int, Vectors]]]
 """A question's vector, a number and the passages that are read otherwise, to that many others as soft tokens."""
@@ -93,7 +88,7 @@ def stream(
         yield from tried.answer.citations
         yield Done(tried.answer)
         return
-    yield from _whole(recall, engine, question, found, history, cancel, beside, plan, tried.hops)
+    yield from _whole(recall, engine, question, found, history, cancel, beside, tried)
 
 
 def _whole(
@@ -104,10 +99,9 @@ def _whole(
     history: Sequence[Turn],
     cancel: threading.Event | None,
     beside: Beside,
-    plan: Plan | None,
-    hops: tuple[Hop, ...],
+    tried: multihop.Tried,
 ) -> Iterator[Event]:
-    """Tokens, Citations and Done of a question that is asked as it is; `plan` came to nothing by these `hops`."""
+    """Tokens, Citations and Done of a question that is asked as it is, as what was `tried` in hops came to nothing."""
     clock = Clock()
     way = _way(engine, recall.settings, question, found.question)
     read = prompt.worth_reading(changed.current(found.question, found.hits), recall.settings.focus)
@@ -130,9 +124,8 @@ def _whole(
     clock.lap("generate")
     answer = way.judged(recall, found, draft, made)
     if not draft.stopped:
-        answer = _of_the_one_asked_about(recall, found, answer)
-        if plan is not None:
-            answer = _after_hops(answer, plan, hops, recall.settings.abstain_below)
+        answer = withhold.of_another(recall, found, answer)
+        answer = withhold.after_hops(answer, tried, recall.settings.abstain_below)
     if draft.beams:
         yield Token(answer.text)
     clock.lap("cite")
@@ -353,47 +346,7 @@ def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Promp
     answer = Answer(draft.question, cited.text, cited.citations, best.confidence, hits=found.hits, dropped=unread)
     if draft.stopped:
         return answer
-    return answer if best.stands(recall.settings.abstain_below) else _withheld(answer)
-
-
-def _after_hops(answer: Answer, plan: Plan, hops: tuple[Hop, ...], bound: float) -> Answer:
-    """The answer to a whole question that hops did not answer, with half the confidence; withheld where that is too
-    little or the question is not answered so."""
-    if answer.abstained:
-        return replace(answer, hops=hops)
-    answer = replace(answer, confidence=round(answer.confidence / 2, 4))
-    if answer.confidence < bound or not plan.admits(cite.unmarked(answer.text)):
-        return replace(_withheld(answer), hops=hops)
-    return answer
-
-
-def _withheld(answer: Answer) -> Answer:
-    return replace(answer, text=confidence.NOTHING, citations=(), abstained=True)
-
-
-def _of_the_one_asked_about(recall: Recall, found: SearchResult, answer: Answer) -> Answer:
-    """The answer, withheld if what it cites of a conversation tells of another speaker than the question does."""
-    name = speakers.asked_about(found.question, found.hits)
-    if not name or not answer.citations or recall.settings.trust_model:
-        return answer
-    other = _another(recall, found, answer.citations[0], name)
-    if not other:
-        return answer
-    return replace(_withheld(answer), text=confidence.OF_ANOTHER.format(name, other), confidence=0.0)
-
-
-def _another(recall: Recall, found: SearchResult, cited: Citation, name: str) -> str:
-    """Who else a cited turn tells of, or whose words come far nearer than it; empty when it is the one of this name."""
-    passage = next((hit.passage for hit in found.hits if hit.passage.id == cited.passage), None)
-    if passage is None or passage.said is None:
-        return ""
-    other = speakers.of_another(name, cited, passage)
-    layer = recall.layers.get(TURNS)
-    if other or layer is None:
-        return other
-    text = naming.nameless(found.question, [name])
-    scores = layer.recall(Query(text, recall.embedder.embed([text])[0]), _TURNS)
-    return speakers.closer(name, passage.id, scores, content.passages_by_id(recall.store, [s.passage for s in scores]))
+    return answer if best.stands(recall.settings.abstain_below) else withhold.withheld(answer)
 
 
 def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:
@@ -407,7 +360,7 @@ def _judged(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Pro
     if draft.stopped:
         return answer
     if quoted is None or quoted.fit < confidence.ABSTAIN_BELOW:
-        return _withheld(answer)
+        return withhold.withheld(answer)
     if confidence.stands(cited, quoted.citation, recall.settings.trust_model):
         sure = confidence.of_text(quoted.fit, cited.support, draft.logprob, draft.tokens)
         return replace(answer, confidence=sure)

@@ -15,6 +15,8 @@ from memapp.types import Answer, Hit, Hop
 class Tried:
     """What became of a plan."""
 
+    plan: Plan | None = None
+    """None where a question is asked whole from the start."""
     hops: tuple[Hop, ...] = ()
     answer: Answer | None = None
     """None where the hops come to nothing."""
@@ -42,9 +44,9 @@ def answered(
             made.append(next(following))
         except StopIteration as end:
             whole = _put_together(question, end.value, made, asked, searched_ms) if end.value else None
-            return Tried(tuple(made), whole)
+            return Tried(plan, tuple(made), whole)
         yield made[-1]
-    return Tried(tuple(made))
+    return Tried(plan, tuple(made))
 
 
 def _put_together(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from memapp import ask
 from memapp.answer.plan import Bridge
 from memapp.memory import Memory
 from memapp.models.scripted import ScriptedEmbedder, ScriptedEngine
+from memapp.multihop import Tried
 from memapp.settings import Settings
 from memapp.types import Answer, Done, Hop, Recalled, Token, Turn
+from memapp.withhold import after_hops
 
 KEEPER = "Tove Lindqvist kept the light on Sullen Point until 1998. Her dog was called Biscuit."
 MILL = "The mill at Brae grinds rye on Mondays. Its miller is Ingrid Moe."
@@ -106,8 +107,10 @@ def test_passages_far_behind_are_listed_as_unread(memory: Memory, answers: list[
 def test_what_was_withheld_already_keeps_its_reason_after_hops() -> None:
     told = Answer("Who?", "Memory does not hold that of Jon.", abstained=True)
     hop = Hop("Who directed Loop?", "", (), 0.0)
-    after = ask._after_hops(told, Bridge("Who directed Loop?", "When did {} die?"), (hop,), 0.12)
+    tried = Tried(Bridge("Who directed Loop?", "When did {} die?"), (hop,))
+    after = after_hops(told, tried, 0.12)
     assert (after.text, after.hops) == (told.text, (hop,))
     sure = Answer("Who?", "1953 [1]", confidence=0.6)
-    assert ask._after_hops(sure, Bridge("", ""), (hop,), 0.12) == Answer("Who?", "1953 [1]", confidence=0.3)
-    assert ask._after_hops(sure, Bridge("", ""), (hop,), 0.4).abstained
+    assert after_hops(sure, tried, 0.12) == Answer("Who?", "1953 [1]", confidence=0.3)
+    assert after_hops(sure, tried, 0.4).abstained
+    assert after_hops(sure, Tried(), 0.9) == sure
