@@ -14,7 +14,7 @@ import pytest
 from memapp.errors import ContextOverflow, GenerationFailed, UsageError
 from memapp.models import set_prompt
 from memapp.models.llama import LlamaEngine
-from memapp.models.native import Model, Options
+from memapp.models.native import Aborted, Model, Options
 from memapp.models.sequences import ANSWER, ASIDE, BEAMS, SEQUENCES, Piece, Window
 from memapp.models.template import Template
 from memapp.protocols import SetEngine, StateKey
@@ -370,6 +370,20 @@ def test_a_state_holds_its_passage_only(model: Model, window: Window) -> None:
     assert window.span(ANSWER) == (0, len(begun) - 1)
     window.forget()
     assert window.span(ANSWER) == (-1, -1)
+
+
+def test_an_interrupt_while_something_is_read_again_leaves_what_stood_before(model: Model, window: Window) -> None:
+    begun, passage = (model.tokenize(text, special=False) for text in TEXTS[:2])
+    window.begin(begun, lambda: False)
+    piece = Piece(window.read_apart(passage, lambda: False), passage, (range(2, 9),))
+    window.interrupt()
+    with pytest.raises(Aborted):
+        window.join([piece], len(begun))
+    window.resume()
+    assert window.span(ANSWER) == (0, len(begun) - 1)
+    assert window.span(ASIDE) == (-1, -1)
+    assert window.join([piece], len(begun)) == []
+    assert window.span(ANSWER) == (0, len(begun) + len(passage) - 1)
 
 
 def test_a_closed_engine_says_so(bundled: Path) -> None:
