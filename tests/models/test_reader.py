@@ -136,7 +136,7 @@ def test_states_of_the_reader_are_not_those_of_the_plain_model(engine: LlamaEngi
     made = reading.Form().apart("Who?", hits, ())
     plain, taught = engine.tokens_apart(made), engine.tokens_apart(made, taught=True)
     assert plain.ids == taught.ids
-    assert plain.passages[0][0] != taught.passages[0][0]
+    assert plain.passages[0].key != taught.passages[0].key
 
 
 def test_it_ends_where_the_model_ends(engine: LlamaEngine) -> None:
