@@ -17,13 +17,12 @@ from memapp.memory import Memory
 from memapp.models.llama import LlamaEngine
 from memapp.models.set_prompt import Apart, Tokens
 from memapp.protocols import StateKey
-from memapp.types import Hit, Passage
+from memapp.types import Hit
 
 ANSWER = 24
 """Tokens of an answer that is compared."""
 _K = 5
 ONE_AFTER_ANOTHER = "one after another"
-_ANY = (Hit(1, 1.0, Passage(0, "", "", "A sentence.", 0, 11)),)
 Rows = list[tuple[Cell, ...]]
 Values = dict[str, dict[str, list[float]]]
 
@@ -99,19 +98,18 @@ def _ways(
         "a set": apart,
         "apart, at places of their own, best last": lambda hits: apart(hits[::-1], spread=True),
     }
-    if any(one.again for one in asked.set_of(question, _ANY).passages):
+    if asked.taught:
         ways |= {
             "a set, nothing read again": lambda hits: apart(hits, once=True),
             "apart, best last, nothing read again": lambda hits: apart(hits[::-1], spread=True, once=True),
         }
     if recoveries:
         told = "Answer in one short sentence, using only the passages above.\n\n"
-        best_last = "apart, best last, nothing read again in place"
         ways |= {
             "one after another, not numbered": lambda hits: asked.unnumbered(question, hits),
             "a set, the instruction again after it": lambda hits: apart(hits, once=True, anew=told),
             "a set, the best passage again after it": lambda hits: apart(hits, once=True, anew=text(hits[:1])),
-            f"{best_last}, the best again after it": lambda hits: apart(
+            "apart, best last, the best again after it": lambda hits: apart(
                 hits[::-1], spread=True, once=True, anew=text(hits[:1])
             ),
             "apart, at places of their own, best first": lambda hits: apart(hits, spread=True),

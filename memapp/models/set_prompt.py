@@ -141,14 +141,18 @@ class Apart:
         note = window.recover(self.head, self.session)
         self._ms["held"] = _since(began)
         self._notes += [note] if note else []
-        self._counts["held"], fresh = len(window.held), self.head[len(window.held) :]
+        self._counts["held"] = len(window.held)
         began = time.perf_counter()
-        window.extend(fresh, stopped)
-        # A batch of its own, whatever was held: its states are then the same to the last digit.
-        window.extend(self.asked, stopped)
+        self._begin(window, stopped)
         self._ms["text"] = _since(began)
         self._join(window, passages, found, stopped)
         return self.tail
+
+    def _begin(self, window: Window, stopped: Stopped) -> None:
+        """Computes what of the head is not held, and the question; that is a batch of its own whatever was held, so
+        that its states are always the same to the last digit."""
+        window.extend(self.head[len(window.held) :], stopped)
+        window.extend(self.asked, stopped)
 
     def _in_order(self) -> list[Kept]:
         """As they are joined: in a set those first that are read again, which takes positions that nobody has yet."""
@@ -204,8 +208,7 @@ class Apart:
                 self.states.drop(passages[n].key)
         self._make(window, passages, found, refused, stopped)
         window.recover(self.head, self.session)
-        window.extend(self.head[len(window.held) :], stopped)
-        window.extend(self.asked, stopped)
+        self._begin(window, stopped)
         self._join(window, passages, found, stopped)
 
     def leave(self, window: Window) -> None:

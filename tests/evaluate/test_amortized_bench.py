@@ -61,6 +61,37 @@ def test_a_set_that_was_trained_on_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.models
+def test_only_what_bm25_misses_is_asked(tmp_path: Path) -> None:
+    found, missed, decoy = towns(held=True)[:3]
+    texts = {
+        found: "Orla Finch found the old well here.",
+        missed: "Its water was discovered by Ida Kestrel.",
+        decoy: "Nobody knows who dug the spring of the town; the spring of the town is dry.",
+    }
+    corpus = [{"title": title, "text": text} for title, text in texts.items()]
+    asked = [
+        {
+            "id": "found",
+            "question": f"Who found the well at {found}?",
+            "answers": ["Orla Finch"],
+            "gold": [[*corpus[0].values()]],
+        },
+        {
+            "id": "missed",
+            "question": "Who dug the spring of the town?",
+            "answers": ["Ida Kestrel"],
+            "gold": [[*corpus[1].values()]],
+        },
+    ]
+    (tmp_path / "wells.json").write_text(json.dumps(asked))
+    (tmp_path / "wells_corpus.json").write_text(json.dumps(corpus))
+    out = tmp_path / "out.json"
+    options = ["--set", str(tmp_path / "wells.json"), "--corpus", str(tmp_path / "wells_corpus.json"), "--missed"]
+    assert bench.run("amortized", [*options, "-k", "1", "--json", str(out)]) == 0
+    assert "1 questions on held-out documents" in json.loads(out.read_text())["notes"][0]
+
+
+@pytest.mark.models
 def test_without_what_bm25_misses_there_is_nothing_to_ask(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="BM25 misses none"):
         bench.run("amortized", [*sets(tmp_path, towns(held=True)), "--missed"])

@@ -14,12 +14,17 @@ _OF = re.compile(
     rf"\b(?P<the>the )?(?P<role>{ROLE}) of (?P<thing>{_KIND}{NAME}|my \w+)"
     r"(?=\s*['’]s\b|\s*[?.]?$|, | (?P<next>[a-z]+))"
 )
-_GENITIVE = re.compile(
-    rf"(?<!\S)(?P<thing>{NAME}|[Mm]y \w+?)(?:['’]s|(?<=s)['’]) (?P<role>{ROLE})(?=\s*[?,]|\s*$| (?!of\b)[a-z])"
-)
-_KIN = rf"(?P<kin>{'|'.join(KINSHIP)})"
-_KIN_GENITIVE = re.compile(rf"(?<!\S)(?P<who>{NAME})(?:['’]s|(?<=s)['’]) {_KIN}(?=\s*[?,]|\s*$| (?!of\b)[a-z])")
-_KIN_OF = re.compile(rf"\bthe {_KIN} of (?P<who>{NAME})(?=\s*[?,]|\s*$| [a-z])")
+
+
+def _genitive(thing: str, role: str) -> re.Pattern[str]:
+    """What something of a thing is called by its genitive: the film's director."""
+    return re.compile(rf"(?<!\S)(?P<thing>{thing})(?:['’]s|(?<=s)['’]) (?P<role>{role})(?=\s*[?,]|\s*$| (?!of\b)[a-z])")
+
+
+_GENITIVE = _genitive(rf"{NAME}|[Mm]y \w+?", ROLE)
+_KIN = "|".join(KINSHIP)
+_KIN_GENITIVE = _genitive(NAME, _KIN)
+_KIN_OF = re.compile(rf"\bthe (?P<role>{_KIN}) of (?P<thing>{NAME})(?=\s*[?,]|\s*$| [a-z])")
 _DESCRIBED = re.compile(
     r"\bthe (?P<noun>(?:[a-z]+ )??(?!(?:at|by|for|in|of|on|to|with) )[a-z]+) "
     r"(?P<link>where|in which|that|which|who|whose) "
@@ -67,14 +72,14 @@ def outright(text: str, passages: Iterable[str]) -> bool:
     match = _KIN_OF.search(text) or _KIN_GENITIVE.search(text)
     if match is None:
         return False
-    names = set(cite.words(match["who"]))
-    return any(match["kin"] in passage.casefold() and names <= set(cite.words(passage)) for passage in passages)
+    names = set(cite.words(match["thing"]))
+    return any(match["role"] in passage.casefold() and names <= set(cite.words(passage)) for passage in passages)
 
 
 def _by_way(match: re.Match[str]) -> str:
     """Somebody's paternal grandfather as the father of their father."""
-    kin, by = KINSHIP[match["kin"]]
-    return f"the {kin} of {match['who']}'s {by}"
+    kin, by = KINSHIP[match["role"]]
+    return f"the {kin} of {match['thing']}'s {by}"
 
 
 def _role(text: str) -> Bridge | None:
