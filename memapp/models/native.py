@@ -40,6 +40,8 @@ CACHES = {"f16": 1, "q8_0": 8}
 """llama.cpp's numbers of the forms of keys and values."""
 # llama.cpp's own levels: 1 debug, 2 info, 3 warning, 4 error. Its warnings are remarks to developers.
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.INFO, 4: logging.ERROR}
+_WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "300"}
+"""Some microseconds, then sleep."""
 _started = threading.Lock()
 _complaints: deque[str] = deque(maxlen=1)
 _kept: list[Any] = []  # llama.cpp holds the callback's address for as long as the process lives
@@ -73,7 +75,7 @@ class Aborted(Exception):
 def library() -> ModuleType:
     """llama.cpp's bindings, started once, with their log going to the logger `memapp.llama`."""
     with _started:
-        with _patient_threads():
+        with _waiting_threads():
             from llama_cpp import llama_cpp as bindings
         if not _kept:
             callback = bindings.llama_log_callback(_on_log)
@@ -84,18 +86,19 @@ def library() -> ModuleType:
 
 
 @contextmanager
-def _patient_threads() -> Iterator[None]:
-    """OpenMP reads this once, when it is loaded. Threads that spin while they wait for each other all but stop
-    as soon as another program wants the same cores."""
-    name = "OMP_WAIT_POLICY"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = "passive"
+def _waiting_threads() -> Iterator[None]:
+    """How threads wait for each other, unless the user said so: OpenMP reads it once, when it is loaded.
+
+    A thread that sleeps at once has to be woken several hundred times for each token, which takes longer than the
+    computing; one that spins for long all but stops the others as soon as another program wants the same cores.
+    """
+    ours = {} if os.environ.keys() & _WAITING.keys() else _WAITING
+    os.environ.update(ours)
     try:
         yield
     finally:
-        os.environ.pop(name, None)
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 def _on_log(level: int, text: bytes | None, _: object) -> None:
