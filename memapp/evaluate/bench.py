@@ -18,6 +18,7 @@ _HOMES = {
     "latency": "memapp.evaluate.latency",
     "forget": "memapp.evaluate.forget",
     "engine": "memapp.evaluate.engine",
+    "waiting": "memapp.evaluate.waiting",
     "graph": "memapp.evaluate.graph",
     "crash": "memapp.evaluate.crash",
     "concurrency": "memapp.evaluate.concurrency",

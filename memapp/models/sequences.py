@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 ANSWER, ASIDE = 0, 1
 BEAMS = 8
 """Continuations that can be followed side by side."""
-SEQUENCES = 2 + 2 * BEAMS
+_BEAMS_FROM = 2
+SEQUENCES = _BEAMS_FROM + 2 * BEAMS
 """Each beam has two: its next token goes into the other."""
 _WORTH = 128
 """Tokens that are worth the time to put a state aside or to fetch it."""
@@ -40,7 +41,8 @@ class Piece:
     state: bytes
     tokens: Sequence[int]
     again: tuple[range, ...] = ()
-    """Places of tokens that are computed anew where they stand, so that they see all before them; in order."""
+    """Places of tokens that are computed anew where they stand, so that they see all that stands before the passage,
+    and the passage up to there as it was kept; in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,7 @@ class Window(Context):
         cells = sum(len(piece.tokens) for piece in pieces)
         for number, piece in enumerate(pieces):
             _check_again(piece, spread or number == 0)
-        if at + cells + max((len(part) for piece in pieces for part in piece.again), default=0) > self.size:
+        if at + cells + max((sum(map(len, piece.again)) for piece in pieces), default=0) > self.size:
             raise GenerationFailed("The passages do not fit into the model's window.", "Set a larger `context_tokens`.")
         refused = []
         try:
@@ -258,6 +260,7 @@ class Window(Context):
                     place += len(piece.tokens) if spread else 0
                 self.remove(ASIDE)
         except (Aborted, GenerationFailed):
+            self.prune()
             self.remove(ASIDE)
             self.remove(ANSWER, at)
             raise
@@ -268,16 +271,26 @@ class Window(Context):
         return refused
 
     def _join_one(self, piece: Piece, place: int) -> None:
-        """Shares what is restored at `place`; what is to be read again is computed there instead."""
+        """Shares what is restored at `place`; what is to be read again is computed there instead, in one go: each part
+        in a sequence of its own, which are the beams' otherwise."""
+        places = [(own, at) for own, part in enumerate(piece.again, _BEAMS_FROM) for at in part]
+        for own, part in enumerate(piece.again, _BEAMS_FROM):
+            self.share(ANSWER, own, 0, place)
+            if part.start:
+                self.share(ASIDE, own, place, place + part.start)
+        for first in range(0, len(places), self.ubatch):
+            some = places[first : first + self.ubatch]
+            tokens, positions = [piece.tokens[at] for _, at in some], [place + at for _, at in some]
+            self._decode_in(tokens, positions, [own for own, _ in some], every=False)
         done, count = 0, len(piece.tokens)
-        for part in (*piece.again, range(count, count)):
+        for own, part in enumerate((*piece.again, range(count, count)), _BEAMS_FROM):
             if done < part.start:
                 self.share(ASIDE, ANSWER, place + done, place + part.start)
-            for first in range(part.start, part.stop, self.ubatch):
-                some = piece.tokens[first : min(first + self.ubatch, part.stop)]
-                positions = range(place + first, place + first + len(some))
-                self._decode_in(some, positions, [ANSWER] * len(some), every=False)
+            if part:
+                self.share(own, ANSWER, place + part.start, place + part.stop)
             done = part.stop
+        if piece.again:
+            self.prune()
 
     def _taken(self, piece: Piece, read_at: int) -> bool:
         return self.restore(ASIDE, piece.state) and self.span(ASIDE) == (read_at, read_at + len(piece.tokens) - 1)
@@ -292,7 +305,7 @@ class Window(Context):
         """
         import numpy as np
 
-        old, new = (2 + side * BEAMS for side in ((step + 1) % 2, step % 2))
+        old, new = (_BEAMS_FROM + side * BEAMS for side in ((step + 1) % 2, step % 2))
         end = self.span(ANSWER)[1] + 1 + step
         if len(tokens) > BEAMS or self.used + (step + 1) * len(tokens) > self.size:
             raise GenerationFailed("The model's window is full.", "Set a larger `context_tokens`.")
@@ -306,7 +319,7 @@ class Window(Context):
 
     def prune(self) -> None:
         """Takes all beams out of the window, which is then as it was before the first."""
-        for sequence in range(2, self.sequences):
+        for sequence in range(_BEAMS_FROM, self.sequences):
             self.remove(sequence)
 
     # llama.cpp's memory, checked

@@ -270,7 +270,9 @@ def _kept(model: Model, passage: int, text: str, again: Sequence[Span], digest: 
     parts: list[range] = []
     for span in again:
         start, stop = int(np.searchsorted(ends, span.start, "right")), int(np.searchsorted(ends, span.end)) + 1
-        part = range(max(start, parts[-1].stop if parts else 0), min(stop, len(ids)))
+        if parts and start <= parts[-1].stop:
+            start = parts.pop().start
+        part = range(start, min(stop, len(ids)))
         parts += [part] if part else []
     return Kept(StateKey(passage, digest.hexdigest()), ids.tolist(), tuple(parts))
 

@@ -69,7 +69,8 @@ class Apart:
     """Its id, so that what was made of it goes when it is forgotten."""
     text: str
     again: tuple[Span, ...] = ()
-    """What of the text is read again with all that stands before it in view; in order, apart from each other."""
+    """What of the text is read again, with what stands before the passage in view, and the passage up to there as it
+    was read at first; in order, spans that touch as one."""
 
 
 @dataclass(frozen=True, slots=True)

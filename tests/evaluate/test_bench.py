@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from memapp.errors import MemappError
-from memapp.evaluate import bench, forget, latency, recall, workspace
+from memapp.evaluate import bench, forget, latency, recall, waiting, workspace
 from memapp.evaluate.data import Collection, Question, Record
 
 FACTS = {
@@ -149,6 +149,14 @@ def test_latency_tells_when_the_first_word_of_an_answer_comes(
     told = json.loads(out.read_text())["figures"]["20"]
     assert told["p50_ms"] < told["first_p50_ms"] <= told["first_p95_ms"]
     assert told["prompt_tokens"] > 20
+
+
+@pytest.mark.models
+def test_waiting_is_measured_in_a_process_that_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "no policy of ours")
+    found = waiting._taken({"OMP_WAIT_POLICY": "passive"}, 1)
+    assert list(found) == [str(size) for size in waiting.BATCHES]
+    assert 0 < found["1"] < found["256"]
 
 
 def test_every_name_has_a_module_and_a_bad_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,39 @@ def test_what_is_read_again_sees_what_stands_before_it(engine: LlamaEngine, span
         assert read == pytest.approx(asked, abs=0.03)
     assert abs(read - unread) > 0.06
     assert len(states) == 1
+
+
+def test_parts_read_again_are_computed_in_one_go(model: Model, window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, passage = (model.tokenize(text, special=False) for text in TEXTS[:2])
+    window.begin(begun, lambda: False)
+    state = window.read_apart(passage, lambda: False)
+    decoded: list[list[int]] = []
+    decode = Window._decode_in
+
+    def counting(self: Window, tokens: Sequence[int], *others: Any, **named: Any) -> None:
+        decoded.append(list(tokens))
+        decode(self, tokens, *others, **named)
+
+    monkeypatch.setattr(Window, "_decode_in", counting)
+    window.extend([5, 6, 7], lambda: False)
+    assert window.join([Piece(state, passage, (range(2, 5), range(8, 12)))], len(begun)) == []
+    assert decoded == [[*passage[2:5], *passage[8:12]]]
+    assert window.span(ANSWER) == (0, len(begun) + 3 + len(passage) - 1)
+    assert all(window.span(beam) == (-1, -1) for beam in range(2, SEQUENCES))
+    window.keep(len(begun))
+    one_each = tuple(range(at, at + 1) for at in range(len(passage)))
+    assert len(one_each) > SEQUENCES
+    with pytest.raises(GenerationFailed):
+        window.join([Piece(state, passage, one_each)], len(begun))
+    assert window.span(ANSWER) == (0, len(begun) - 1)
+
+
+def test_parts_that_touch_are_one(engine: LlamaEngine) -> None:
+    (whole,) = engine.tokens_apart(anew(prompt(0), 0, (4, 30))).passages
+    (touching,) = engine.tokens_apart(anew(prompt(0), 0, (4, 14), (14, 30))).passages
+    (apart,) = engine.tokens_apart(anew(prompt(0), 0, (4, 8), (26, 30))).passages
+    assert touching.again == whole.again
+    assert len(apart.again) == 2
 
 
 def test_the_last_passage_read_again_sees_those_before_it(engine: LlamaEngine) -> None:
