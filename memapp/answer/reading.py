@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from memapp.answer import cite
 from memapp.models.harmless import harmless
@@ -20,9 +21,12 @@ QUESTION = "Question:"
 ANSWER = "Answer:"
 NOTHING = "[0]"
 """Written where no passage tells."""
-AGAIN = 2
-"""Sentences of the best passage that are read again where passages are read apart."""
+AGAIN = 200
+"""Letters of the best passage that are read again where passages are read apart."""
+_CLAUSE = 40
+"""Letters of a clause, at least; the last of its sentence may have half as many."""
 
+_BETWEEN = re.compile(r"[,;:)]\s|\s(?=\()")
 _ROUND = str.maketrans("[]", "()")
 _WRITTEN = re.compile(r"^(?P<text>.*?)\s*\[(?P<number>\d+)\]\s*$", re.DOTALL)
 
@@ -65,12 +69,34 @@ class Form:
 
 
 def alike(question: str, text: str) -> tuple[Span, ...]:
-    """The sentences of a text that share most words with the question, AGAIN at most, as they stand; the first where
-    several share as many."""
+    """The clauses of a text that share most words with the question, half as much their sentences, as they stand: one,
+    and more as far as AGAIN letters go; the first where several share as many."""
     asked = set(cite.words(question))
-    spans = [Span(*found) for found in cite.sentences(text)]
-    told = sorted(spans, key=lambda span: -len(asked & set(cite.words(text[span.start : span.end]))))
-    return tuple(sorted(told[:AGAIN], key=lambda span: span.start))
+
+    def shared(span: Span) -> int:
+        return len(asked & set(cite.words(text[span.start : span.end])))
+
+    worth = {
+        clause: shared(clause) + shared(sentence) / 2
+        for sentence in (Span(*found) for found in cite.sentences(text))
+        for clause in _clauses(text, sentence)
+    }
+    kept: list[Span] = []
+    left = AGAIN
+    for clause in sorted(worth, key=lambda clause: -worth[clause]):
+        if not kept or clause.end - clause.start <= left:
+            kept.append(clause)
+            left -= clause.end - clause.start
+    return tuple(sorted(kept, key=lambda clause: clause.start))
+
+
+def _clauses(text: str, sentence: Span) -> list[Span]:
+    """A sentence cut at its commas and brackets, but not into snippets."""
+    starts = [sentence.start]
+    for found in _BETWEEN.finditer(text, sentence.start, sentence.end):
+        if found.end() - starts[-1] >= _CLAUSE and sentence.end - found.end() >= _CLAUSE / 2:
+            starts.append(found.end())
+    return [Span(start, end) for start, end in pairwise([*starts, sentence.end])]
 
 
 def flat(text: str) -> str:

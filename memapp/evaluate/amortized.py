@@ -21,6 +21,7 @@ from memapp.evaluate.report import Cell, Report
 from memapp.evaluate.soft_prompt import Frame, Part, TaughtFrame, frame
 from memapp.evaluate.split import held_out
 from memapp.layers.amortized.encoder import SHIPPED, SoftEncoder
+from memapp.layers.amortized.levels import by_levels
 from memapp.layers.amortized.pooling import read_weights
 from memapp.memory import Memory
 from memapp.models.harmless import harmless
@@ -33,7 +34,14 @@ from memapp.settings import shipped
 from memapp.store.bank import Bank, Entry, Form
 from memapp.types import Hit, Vectors
 
-_SIDES = (("own", "wrong"), ("among", "others"), ("BM25 + bank", "BM25"), ("BM25 + bank", "BM25 + wrong"))
+_SIDES = (
+    ("own", "wrong"),
+    ("among", "others"),
+    ("by levels", "others by levels"),
+    ("by levels", "among"),
+    ("BM25 + bank", "BM25"),
+    ("BM25 + bank", "BM25 + wrong"),
+)
 """What is compared with what: the right passage's soft tokens with a control that differs in them alone."""
 
 
@@ -45,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--soft-tokens", type=int, default=48, help="soft tokens of a passage (48)")
     parser.add_argument("--others", type=int, default=100, help="passages in the bank beside the right one (100)")
     parser.add_argument("-k", type=int, default=3, help="entries that a question takes from the bank (3)")
+    parser.add_argument("--levels", type=int, default=0, help="also read so many entries by levels (0)")
     parser.add_argument("--entries", type=int, default=0, help="also time a bank of so many made-up entries")
     missed = "of the questions, only those whose right passage is not BM25's best: there the bank has something to add"
     parser.add_argument("--missed", action="store_true", help=missed)
@@ -147,7 +156,8 @@ def _chosen(
     arguments: argparse.Namespace,
     chance: random.Random,
 ) -> dict[str, list[int]]:
-    """By name, the rows of the records that are read, the most similar last, next to the question."""
+    """By name, the rows of the records that are read, the most similar last, next to the question, but first where
+    they are read by levels."""
     rows = {record.id: row for row, record in enumerate(collection.records)}
     own = rows[next(iter(question.gold))]
     pool = [row for row in range(len(collection.records)) if row != own]
@@ -162,6 +172,8 @@ def _chosen(
         "wrong": [chance.choice(pool)],
         "among": ranked[: arguments.k][::-1],
         "others": without[: arguments.k][::-1],
+        "by levels": ranked[: arguments.levels],
+        "others by levels": without[: arguments.levels],
         "text": text,
         "bank": bank[: arguments.k][::-1],
         "stray": chance.sample(pool, min(arguments.k, len(pool))),
@@ -191,6 +203,9 @@ def _prompts(
     yield "reading", prompt(read(chosen["own"]), question.text)
     for name in ("own", "wrong", "among", "others"):
         yield name, prompt(soft(chosen[name]), question.text)
+    for name in ("by levels", "others by levels"):
+        if chosen[name]:
+            yield name, prompt(by_levels(soft(chosen[name]))[::-1], question.text)
     yield "BM25", prompt(read(chosen["text"]), question.text)
     yield "BM25 + bank", prompt([*soft(chosen["bank"]), *read(chosen["text"])], question.text)
     yield "BM25 + wrong", prompt([*soft(chosen["stray"]), *read(chosen["text"])], question.text)
@@ -259,7 +274,13 @@ def _report(
             + ". Log-probability of the gold answer, in nats "
             "a token, teacher-forced. own, wrong: soft tokens of the passage that answers, of another one. among, "
             f"others: of the {arguments.k} that are most like the question, of {arguments.others} passages with and "
-            f"without the right one, which is among the {arguments.k} in {found:.0%}. BM25: its best passage as text; "
+            f"without the right one, which is among the {arguments.k} in {found:.0%}. "
+            + (
+                f"By levels: the {arguments.levels} most like it, the furthest by their outlines. "
+                if arguments.levels
+                else ""
+            )
+            + f"BM25: its best passage as text; "
             f"+ bank: with the {arguments.k} next by similarity, of all, as soft tokens before it; "
             f"+ wrong: with those of {arguments.k} passages drawn by chance.",
             *notes,

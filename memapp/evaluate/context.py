@@ -34,16 +34,16 @@ def run(arguments: argparse.Namespace) -> Report:
     embedder = workspace.new_embedder(settings)
     engine = open_engine(settings)
     taught = engine.taught is not None and not arguments.plain
-    (collection,) = load(arguments.set, arguments.corpus)
+    (whole,) = load(arguments.set, arguments.corpus)
     # Of the documents that it learned from, the reader knows more one after another than it can read.
-    (collection,) = sampled((asking_held_out(collection) if taught else collection,), arguments.sample)
+    (collection,) = sampled((asking_held_out(whole) if taught else whole,), arguments.sample)
     if why := engine.reads_apart():
         raise UsageError(f"{engine.identity} cannot be measured: {why}.", "Use another model.")
     rows: list[tuple[Cell, ...]] = []
     with engine, workspace.folder() as place:
         if arguments.repeats:
             workspace.note("Taking times.")
-            rows += context_times.measure(engine, embedder, place, collection.records, arguments.repeats)
+            rows += context_times.measure(engine, embedder, place, whole, arguments.repeats)
         if arguments.sample:
             with Memory.open(place / "memory.db", settings=settings, embedder=embedder, engine=engine) as memory:
                 workspace.note(f"Remembering {len(collection.records):,} records.")

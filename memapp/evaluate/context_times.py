@@ -5,13 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import cycle, pairwise
 from pathlib import Path
 
 from memapp.answer import prompt, reading
 from memapp.errors import UsageError
 from memapp.evaluate import workspace
-from memapp.evaluate.data import Record
+from memapp.evaluate.data import Collection, Record
 from memapp.evaluate.report import Cell
 from memapp.models.llama import LlamaEngine
 from memapp.models.taught import TaughtEngine
@@ -28,10 +29,21 @@ _WANTED = 0.12
 _DISK = 1 << 30
 Rows = list[tuple[Cell, ...]]
 _Engine = LlamaEngine | TaughtEngine
+_BEGINNING = 40
+"""Letters by which a record is known again in a passage that was cut anew."""
 
 
-def measure(engine: LlamaEngine, embedder: Embedder, place: Path, records: Sequence[Record], repeats: int) -> Rows:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question and the passages that are read for it, in order of rank."""
+
+    question: str
+    hits: tuple[Hit, ...]
+
+
+def measure(engine: LlamaEngine, embedder: Embedder, place: Path, collection: Collection, repeats: int) -> Rows:
     """Milliseconds to the first token, and what share of reading everything anew that is."""
+    records = collection.records
     made = [
         Record(str(n), "", text) for n, text in enumerate(_cut(engine, " ".join(one.text for one in records), _TOKENS))
     ]
@@ -44,13 +56,11 @@ def measure(engine: LlamaEngine, embedder: Embedder, place: Path, records: Seque
         near, far = (PassageStates(store, _DISK, memory) for memory in (_DISK, 0))
         told = cycle(_cut(engine, " ".join(one.text for one in records[len(records) // 2 :]), 100))
         turns = [Turn("What else?", next(told)) for _ in range(SESSION // 110)]
-        asked = _asking(engine, hits, near, far, repeats)
+        questions = _questions(collection, hits)
+        asked = _asking(engine, questions, near, far, repeats)
         if engine.taught is not None:
-            asked += _asking(TaughtEngine(engine), hits, near, far, repeats, reading.Form())
-        return [
-            *asked,
-            *_chatting(engine, hits[:TURN], turns, near, repeats),
-        ]
+            asked += _asking(TaughtEngine(engine), questions, near, far, repeats, reading.Form())
+        return [*asked, *_chatting(engine, hits[:TURN], turns, near, repeats)]
     finally:
         store.close()
 
@@ -60,6 +70,21 @@ def _cut(engine: LlamaEngine, text: str, tokens: int) -> Iterator[str]:
     _, ends = engine.tokens(text[: 400 * tokens * 6])
     bounds = [0, *(int(end) for end in ends[tokens - 1 :: tokens])]
     return (text[start:end].strip() for start, end in pairwise(bounds))
+
+
+def _questions(collection: Collection, hits: Sequence[Hit]) -> list[_Asked]:
+    """Questions that one of these passages answers, each with that passage as the best of them; any other where none
+    does."""
+    texts = {record.id: record.text for record in collection.records}
+    found = []
+    for question in collection.questions:
+        told = [texts[id][:_BEGINNING] for id in question.gold]
+        for hit in hits:
+            text = hit.passage.text
+            if any(begun in text for begun in told) and any(answer in text for answer in question.answers):
+                first = [replace(one, rank=0 if one is hit else one.rank) for one in hits]
+                found.append(_Asked(question.text, tuple(sorted(first, key=lambda one: one.rank))))
+    return found or [_Asked(f"Which is number {n}?", tuple(hits)) for n in range(10)]
 
 
 def _made(
@@ -88,23 +113,27 @@ def _first(engine: _Engine, made: SetPrompt, states: StateStore | None) -> tuple
 
 def _asking(
     engine: _Engine,
-    hits: Sequence[Hit],
+    questions: Sequence[_Asked],
     near: PassageStates,
     far: PassageStates,
     repeats: int,
     form: prompt.Form | None = None,
 ) -> Rows:
     who, how = ("", "a set") if form is None else ("the reader, ", "the reader, apart")
+    reads: list[Reading] = []
 
     def sequential(number: int) -> float:
-        room = engine.context_tokens - 1
-        found = prompt.build(f"Which is number {number}?", hits, (), room, engine.count, form)
+        asked = questions[number % len(questions)]
+        found = prompt.build(asked.question, asked.hits, (), engine.context_tokens - 1, engine.count, form)
         began = time.perf_counter()
         next(iter(engine.stream(found.messages, Sampling(max_tokens=1))))
         return (time.perf_counter() - began) * 1000
 
     def apart(number: int, states: StateStore | None) -> float:
-        return _first(engine, _made(engine, f"Which is number {number}?", hits, (), form), states)[0]
+        asked = questions[number % len(questions)]
+        ms, read = _first(engine, _made(engine, asked.question, asked.hits, (), form), states)
+        reads.append(read)
+        return ms
 
     def anew(number: int, read: Callable[[int], float]) -> float:
         engine.forget()
@@ -118,11 +147,11 @@ def _asking(
         f"{how}, states on disk": lambda n: apart(n, far),
     }
     times = _medians(ways, repeats)
-    _, read = _first(engine, _made(engine, "What was counted?", hits, (), form), near)
     base, cold = times[f"{who}one after another, no cache"], times[f"{how}, no cache"]
-    rows: Rows = [(f"first token, {len(hits)} passages, {name}: ms", ms, "") for name, ms in times.items()]
-    rows.append((f"{who}tokens of these passages", read.restored, ""))
-    rows += [(f"{who}of these read again", read.again, "")] if read.again else []
+    rows: Rows = [(f"first token, {_PASSAGES} passages, {name}: ms", ms, "") for name, ms in times.items()]
+    rows.append((f"{who}tokens of these passages", reads[-1].restored, ""))
+    again = statistics.fmean(read.again for read in reads)
+    rows += [(f"{who}of these read again, on average", again, "")] if again else []
     for name in (f"{how}, states in memory", f"{how}, states on disk"):
         rows.append((f"{name}: share of one after another", times[name] / base, f"<= {_WANTED}"))
         rows.append((f"{name}: share of {how}, no cache", times[name] / cold, f"<= {_WANTED}"))

@@ -45,13 +45,24 @@ def towns(held: bool) -> list[str]:
 @pytest.mark.models
 def test_the_right_passage_against_its_controls(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    arguments = [*sets(tmp_path, towns(held=True)), "--sample", "3", "--entries", "50", "--json", str(out)]
+    arguments = [
+        *sets(tmp_path, towns(held=True)),
+        "--sample",
+        "3",
+        "--entries",
+        "50",
+        "--levels",
+        "5",
+        "--json",
+        str(out),
+    ]
     assert bench.run("amortized", arguments) == 0
     figures = json.loads(out.read_text())["figures"]
     found = figures["log-probability"]
     assert found["reading"] > found["nothing"]
     assert found["own"] > found["wrong"]
     assert found["among"] > found["others"]
+    assert found["by levels"] > found["others by levels"]
     assert 0 < figures["found among"] <= 1
 
 

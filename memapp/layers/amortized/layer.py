@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from memapp.errors import StatesMismatch
+from memapp.layers.amortized.levels import by_levels
 from memapp.protocols import EmbedderIdentity
 from memapp.store import bank as banks
 from memapp.store import content, derived
@@ -76,11 +77,13 @@ class AmortizedLayer:
 
     def aggregate(self, vector: Vectors, k: int, without: Iterable[int] = ()) -> list[tuple[int, Vectors]]:
         """What the model reads before a question of this vector: passages and their soft tokens, shape (n, width), of
-        the k that are most like it and not among `without`; the most similar last, next to the question."""
+        the k that are most like it and not among `without`, fewer of those further off; the most similar last, next
+        to the question."""
         with self._lock:
             bank, skipped = self._load(), set(without)
-            found = [id for id, _ in bank.nearest(vector, k + len(skipped)) if id not in skipped][:k][::-1]
-            return [(id, soft) for id in found if (soft := self._whole(bank, id)) is not None]
+            found = [id for id, _ in bank.nearest(vector, k + len(skipped)) if id not in skipped][:k]
+            whole = {id: soft for id in found if (soft := self._whole(bank, id)) is not None}
+            return list(zip(whole, by_levels(list(whole.values())), strict=True))[::-1]
 
     def encode(
         self,
