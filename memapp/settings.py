@@ -127,8 +127,9 @@ class Settings:
     """Form of keys and values: f16, or q8_0, which takes half the room."""
     bank: int = 0
     """Passages that the default model reads as soft tokens before those that it reads as text: the ones most like the
-    question that are not among these. With any, what is ingested is also made into soft tokens, which takes half a
-    second a passage on two cores. Off, since beside text they add no more than any soft tokens do."""
+    question that are not among these, all but the first three by their outlines. With any, what is ingested is also
+    made into soft tokens, which takes half a second a passage on two cores. Off, since beside text they add no more
+    than any soft tokens do."""
     soft_tokens: int = 48
     """Soft tokens of a passage: 48 or 16. Another number makes the bank anew."""
     history_tokens: int = 512

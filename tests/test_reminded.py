@@ -100,6 +100,17 @@ def test_what_is_not_read_as_text_is_read_as_soft_tokens(opened: Open, encoded: 
 
 
 @pytest.mark.models
+def test_of_those_after_the_third_only_an_outline_is_read(opened: Open) -> None:
+    memory = fed(opened(replace(ON, bank=5)))
+    for name in ("Harn", "Ostwick", "Pell"):
+        memory.add(f"The light of {name} has a keeper too, who lives in {name} and paints its tower in June.", id=name)
+    answer = memory.ask(ASKED)
+    assert len(answer.reminded) == 5
+    assert answer.reading is not None
+    assert answer.reading.soft == 3 * 16 + 2 * 6
+
+
+@pytest.mark.models
 def test_the_next_process_finds_the_entries_and_makes_those_that_are_missing(opened: Open, encoded: list[str]) -> None:
     with fed(opened(ON)):
         pass
