@@ -44,6 +44,8 @@ _SIDES = (
 )
 """What is compared with what: the right passage's soft tokens with a control that differs in them alone."""
 
+_BY_LEVELS = "By levels: of the {} most like the question, the nearest whole, the others by their outlines. "
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this bench."""
@@ -275,11 +277,7 @@ def _report(
             "a token, teacher-forced. own, wrong: soft tokens of the passage that answers, of another one. among, "
             f"others: of the {arguments.k} that are most like the question, of {arguments.others} passages with and "
             f"without the right one, which is among the {arguments.k} in {found:.0%}. "
-            + (
-                f"By levels: the {arguments.levels} most like it, the furthest by their outlines. "
-                if arguments.levels
-                else ""
-            )
+            + (_BY_LEVELS.format(arguments.levels) if arguments.levels else "")
             + f"BM25: its best passage as text; "
             f"+ bank: with the {arguments.k} next by similarity, of all, as soft tokens before it; "
             f"+ wrong: with those of {arguments.k} passages drawn by chance.",
