@@ -41,7 +41,7 @@ class Ragged:
 
 
 def save(path: Path, data: Any) -> None:
-    """Writes a dataclass of arrays, Ragged ones and numbers as .npz."""
+    """Writes a dataclass of arrays, Ragged ones and numbers as .npz, whatever the path ends in."""
     arrays: dict[str, Any] = {}
     for field in fields(data):
         value = getattr(data, field.name)
@@ -49,7 +49,8 @@ def save(path: Path, data: Any) -> None:
             arrays |= {f"{field.name}.values": value.values, f"{field.name}.ends": value.ends}
         else:
             arrays[field.name] = np.asarray(value)
-    np.savez_compressed(path, **arrays)
+    with path.open("wb") as file:  # a path would be given another name
+        np.savez_compressed(file, **arrays)
 
 
 def load(path: Path, kind: type[Data]) -> Data:
