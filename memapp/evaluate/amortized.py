@@ -158,8 +158,7 @@ def _chosen(
     arguments: argparse.Namespace,
     chance: random.Random,
 ) -> dict[str, list[int]]:
-    """By name, the rows of the records that are read, the most similar last, next to the question, but first where
-    they are read by levels."""
+    """By name, the rows of the records that are read, the most similar last, next to the question."""
     rows = {record.id: row for row, record in enumerate(collection.records)}
     own = rows[next(iter(question.gold))]
     pool = [row for row in range(len(collection.records)) if row != own]
@@ -174,8 +173,8 @@ def _chosen(
         "wrong": [chance.choice(pool)],
         "among": ranked[: arguments.k][::-1],
         "others": without[: arguments.k][::-1],
-        "by levels": ranked[: arguments.levels],
-        "others by levels": without[: arguments.levels],
+        "by levels": ranked[: arguments.levels][::-1],
+        "others by levels": without[: arguments.levels][::-1],
         "text": text,
         "bank": bank[: arguments.k][::-1],
         "stray": chance.sample(pool, min(arguments.k, len(pool))),
@@ -207,7 +206,7 @@ def _prompts(
         yield name, prompt(soft(chosen[name]), question.text)
     for name in ("by levels", "others by levels"):
         if chosen[name]:
-            yield name, prompt(by_levels(soft(chosen[name]))[::-1], question.text)
+            yield name, prompt(by_levels(soft(chosen[name][::-1]))[::-1], question.text)
     yield "BM25", prompt(read(chosen["text"]), question.text)
     yield "BM25 + bank", prompt([*soft(chosen["bank"]), *read(chosen["text"])], question.text)
     yield "BM25 + wrong", prompt([*soft(chosen["stray"]), *read(chosen["text"])], question.text)
@@ -278,7 +277,7 @@ def _report(
             f"others: of the {arguments.k} that are most like the question, of {arguments.others} passages with and "
             f"without the right one, which is among the {arguments.k} in {found:.0%}. "
             + (_BY_LEVELS.format(arguments.levels) if arguments.levels else "")
-            + f"BM25: its best passage as text; "
+            + "BM25: its best passage as text; "
             f"+ bank: with the {arguments.k} next by similarity, of all, as soft tokens before it; "
             f"+ wrong: with those of {arguments.k} passages drawn by chance.",
             *notes,

@@ -78,10 +78,12 @@ def _questions(collection: Collection, hits: Sequence[Hit]) -> list[_Asked]:
     texts = {record.id: record.text for record in collection.records}
     found = []
     for question in collection.questions:
-        told = [texts[id][:_BEGINNING] for id in question.gold]
+        beginnings = [texts[id][:_BEGINNING] for id in question.gold]
         for hit in hits:
             text = hit.passage.text
-            if any(begun in text for begun in told) and any(answer in text for answer in question.answers):
+            if any(beginning in text for beginning in beginnings) and any(
+                answer in text for answer in question.answers
+            ):
                 first = [replace(one, rank=0 if one is hit else one.rank) for one in hits]
                 found.append(_Asked(question.text, tuple(sorted(first, key=lambda one: one.rank))))
     return found or [_Asked(f"Which is number {n}?", tuple(hits)) for n in range(10)]

@@ -152,11 +152,16 @@ def test_latency_tells_when_the_first_word_of_an_answer_comes(
 
 
 @pytest.mark.models
-def test_waiting_is_measured_in_a_process_that_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "no policy of ours")
-    found = waiting._taken({"OMP_WAIT_POLICY": "passive"}, 1)
+def test_waiting_is_measured_in_a_process_that_is_told_how(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    found = waiting._taken({"GOMP_SPINCOUNT": "7", "OMP_DISPLAY_ENV": "verbose"}, 1)
     assert list(found) == [str(size) for size in waiting.BATCHES]
-    assert 0 < found["1"] < found["256"]
+    assert all(taken > 0 for taken in found.values())
+    shown = capfd.readouterr().err
+    assert "GOMP_SPINCOUNT = '7'" in shown
+    assert "OMP_WAIT_POLICY = 'ACTIVE'" not in shown
 
 
 def test_every_name_has_a_module_and_a_bad_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,5 @@
 """How much is read of each entry: the nearest as they are, those further off by their outlines, so that two hundred
-fit where a dozen would (aggregation of a bank by levels, after MAC; Tack et al., 2024).
+fit where seventeen would (aggregation of a bank by levels, after MAC; Tack et al., 2024).
 
 MAC condenses groups of entries by a trained network, whatever they hold. An entry here is a row of stretches of its
 passage, so neighbouring ones can be read as one: the encoder makes nearly the same of a passage when it is asked for
