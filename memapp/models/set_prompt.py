@@ -22,18 +22,22 @@ from memapp.errors import GenerationFailed
 from memapp.models import native
 from memapp.models import states as tokenized
 from memapp.models.sequences import Piece
+from memapp.models.tempered import tempered
 from memapp.protocols import StateKey, StateStore
-from memapp.types import Message, Reading, SetPrompt, Span
+from memapp.types import Message, Reading, SetPrompt
 
 if TYPE_CHECKING:
     from memapp.models.native import Model, Options
     from memapp.models.sequences import Window
     from memapp.models.template import Template
+    from memapp.types import Apart as Passage
 
 log = logging.getLogger("memapp.llama")
 
 TAIL = 32
 """The end of a prompt is always computed, as one batch: its logits are then the same with and without reuse."""
+
+_UNTEMPERED = "passages draw attention as they are: llama.cpp writes states in another way than is known"
 
 Stopped = Callable[[], bool]
 
@@ -97,6 +101,8 @@ class Kept:
     ids: list[int]
     again: tuple[range, ...] = ()
     """Places of tokens that are read again where they stand."""
+    temperature: float = 1.0
+    """Of the attention to what is kept of it."""
 
 
 @dataclass(slots=True)
@@ -194,10 +200,15 @@ class Apart:
         stopped: Stopped,
     ) -> None:
         began = time.perf_counter()
-        pieces = [Piece(state or b"", one.ids, one.again) for state, one in zip(found, passages, strict=True)]
+        states = [state or b"" for state in found]
+        under = [tempered(state, one.temperature) for one, state in zip(passages, states, strict=True)]
+        pieces = [
+            Piece(new or state, one.ids, one.again) for new, state, one in zip(under, states, passages, strict=True)
+        ]
         refused = window.join(pieces, len(self.base), self.spread)
         self._ms["restored"] += _since(began)
         if not refused:
+            self._notes += [_UNTEMPERED] if None in under else []
             return
         if self._again:
             raise GenerationFailed("llama.cpp does not take the states that it made.", "Set `reading` to sequential.")
@@ -250,7 +261,7 @@ def apart(
     base, _ = template.around([*told, opening])
     head, after = template.around([*prompt.messages, opening])
     digest = hashlib.sha256(f"{identity}\n{described(model, options, adapter)}\n{base}\n".encode())
-    kept = [_kept(model, one.passage, one.text, one.again, digest.copy()) for one in prompt.passages if one.text]
+    kept = [_kept(model, one, digest.copy()) for one in prompt.passages if one.text]
     asked = model.tokenize(prompt.asked, special=False)
     session = len(head) if len(told) < len(prompt.messages) else 0
     tail = [*model.tokenize(prompt.closing, special=False), *after, *model.tokenize(prompt.begun, special=False)]
@@ -264,17 +275,17 @@ def described(model: Model, options: Options, adapter: str = "") -> str:
     return "\n".join(map(str, (*parts, options.extra_buffers, options.ubatch_tokens)))
 
 
-def _kept(model: Model, passage: int, text: str, again: Sequence[Span], digest: hashlib._Hash) -> Kept:
-    ids, ends = tokenized.tokens(model, text)
+def _kept(model: Model, passage: Passage, digest: hashlib._Hash) -> Kept:
+    ids, ends = tokenized.tokens(model, passage.text)
     digest.update(str(ids.tolist()).encode())
     parts: list[range] = []
-    for span in again:
+    for span in passage.again:
         start, stop = int(np.searchsorted(ends, span.start, "right")), int(np.searchsorted(ends, span.end)) + 1
         if parts and start <= parts[-1].stop:
             start = parts.pop().start
         part = range(start, min(stop, len(ids)))
         parts += [part] if part else []
-    return Kept(StateKey(passage, digest.hexdigest()), ids.tolist(), tuple(parts))
+    return Kept(StateKey(passage.passage, digest.hexdigest()), ids.tolist(), tuple(parts), passage.temperature)
 
 
 def _since(began: float) -> float:

@@ -71,6 +71,8 @@ class Apart:
     again: tuple[Span, ...] = ()
     """What of the text is read again, with what stands before the passage in view, and the passage up to there as it
     was read at first; in order, spans that touch as one."""
+    temperature: float = 1.0
+    """What the attention logits of its tokens are divided by: above 1, it draws less attention."""
 
 
 @dataclass(frozen=True, slots=True)
