@@ -74,7 +74,7 @@ def reading_record(reading: Reading | None) -> dict[str, Any] | None:
     """How the prompt was read, in tokens and milliseconds; None where nothing was."""
     if reading is None:
         return None
-    tokens = {name: getattr(reading, name) for name in ("held", "text", "restored", "prefilled", "again", "soft")}
+    tokens = {name: getattr(reading, name) for name in ("held", "text", "restored", "prefilled", "soft")}
     return {"kind": reading.kind, "tokens": tokens, "ms": _rounded(reading.ms), "note": reading.note}
 
 

@@ -9,24 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from memapp.answer import cite
 from memapp.models.harmless import harmless
 from memapp.read.times import Period, moment
-from memapp.types import Apart, Hit, Message, Passage, SetPrompt, Span, Turn
+from memapp.types import Apart, Hit, Message, Passage, SetPrompt, Turn
 
 SYSTEM = "Answer from the passages in a few words and say which one tells."
 QUESTION = "Question:"
 ANSWER = "Answer:"
 NOTHING = "[0]"
 """Written where no passage tells."""
-AGAIN = 200
-"""Letters of the best passage that are read again where passages are read apart."""
-_CLAUSE = 40
-"""Letters of a clause, at least; the last of its sentence may have half as many."""
-
-_BETWEEN = re.compile(r"[,;:)]\s|\s(?=\()")
+COOLED = 0.2
+"""What is added to the attention temperature of a passage that scores nothing beside the best one."""
 _ROUND = str.maketrans("[]", "()")
 _WRITTEN = re.compile(r"^(?P<text>.*?)\s*\[(?P<number>\d+)\]\s*$", re.DOTALL)
 
@@ -57,46 +51,18 @@ class Form:
         return messages(question, [hit.passage for hit in hits])
 
     def apart(self, question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> SetPrompt:
-        """With the hits apart: each is the first passage, and read without the question; but what of the best one is
-        most like the question is read again, with the question before it."""
-        asked = f"{QUESTION} {flat(question)}"
+        """With the hits apart: each is the first passage, and the question comes after them only. The others draw less
+        attention than the best one, the less they score."""
         best = min(hits, key=lambda hit: hit.rank, default=None)
-        passages = []
-        for hit in hits:
-            text = f"[1] {shown(hit.passage)}\n"
-            passages.append(Apart(hit.passage.id, text, alike(question, text) if hit is best else ()))
-        return SetPrompt((Message("system", SYSTEM),), "", tuple(passages), asked, ANSWER, f"{asked}\n" if hits else "")
+        passages = tuple(
+            Apart(hit.passage.id, f"[1] {shown(hit.passage)}\n", temperature(hit, best)) for hit in hits if best
+        )
+        return SetPrompt((Message("system", SYSTEM),), "", passages, f"{QUESTION} {flat(question)}", ANSWER)
 
 
-def alike(question: str, text: str) -> tuple[Span, ...]:
-    """The clauses of a text that share most words with the question, half as much their sentences, as they stand: one,
-    and more as far as AGAIN letters go; the first where several share as many."""
-    asked = set(cite.words(question))
-
-    def shared(span: Span) -> int:
-        return len(asked & set(cite.words(text[span.start : span.end])))
-
-    worth = {
-        clause: shared(clause) + shared(sentence) / 2
-        for sentence in (Span(*found) for found in cite.sentences(text))
-        for clause in _clauses(text, sentence)
-    }
-    kept: list[Span] = []
-    left = AGAIN
-    for clause in sorted(worth, key=lambda clause: -worth[clause]):
-        if not kept or clause.end - clause.start <= left:
-            kept.append(clause)
-            left -= clause.end - clause.start
-    return tuple(sorted(kept, key=lambda clause: clause.start))
-
-
-def _clauses(text: str, sentence: Span) -> list[Span]:
-    """A sentence cut at its commas and brackets, but not into snippets."""
-    starts = [sentence.start]
-    for found in _BETWEEN.finditer(text, sentence.start, sentence.end):
-        if found.end() - starts[-1] >= _CLAUSE and sentence.end - found.end() >= _CLAUSE / 2:
-            starts.append(found.end())
-    return [Span(start, end) for start, end in pairwise([*starts, sentence.end])]
+def temperature(hit: Hit, best: Hit) -> float:
+    """Of the attention to a passage, by its score: 1 for the best, and up to 1 + COOLED for those far behind it."""
+    return 1 + COOLED * min(max(1 - hit.score / best.score, 0.0), 1.0) if best.score > 0 else 1.0
 
 
 def flat(text: str) -> str:

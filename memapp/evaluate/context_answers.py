@@ -86,9 +86,9 @@ def _hits(memory: Memory, question: Question) -> list[Hit]:
 def _ways(
     asked: Answering, question: str, states: _Near, recoveries: bool
 ) -> dict[str, Callable[[Sequence[Hit]], Tokens]]:
-    def apart(hits: Sequence[Hit], *, spread: bool = False, once: bool = False, anew: str = "") -> Apart:
+    def apart(hits: Sequence[Hit], *, spread: bool = False, even: bool = False, anew: str = "") -> Apart:
         made = replace(asked.apart(question, hits, states, anew), spread=spread)
-        return _once(made) if once else made
+        return _even(made) if even else made
 
     def text(hits: Sequence[Hit]) -> str:
         return "".join(one.text for one in asked.set_of("", hits).passages)
@@ -100,26 +100,27 @@ def _ways(
     }
     if asked.taught:
         ways |= {
-            "a set, nothing read again": lambda hits: apart(hits, once=True),
-            "apart, best last, nothing read again": lambda hits: apart(hits[::-1], spread=True, once=True),
+            "a set, even temperature": lambda hits: apart(hits, even=True),
+            "apart, best last, even temperature": lambda hits: apart(hits[::-1], spread=True, even=True),
+            "the best passage alone": lambda hits: asked.sequential(question, hits[:1]),
         }
     if recoveries:
         told = "Answer in one short sentence, using only the passages above.\n\n"
         ways |= {
             "one after another, not numbered": lambda hits: asked.unnumbered(question, hits),
-            "a set, the instruction again after it": lambda hits: apart(hits, once=True, anew=told),
-            "a set, the best passage again after it": lambda hits: apart(hits, once=True, anew=text(hits[:1])),
+            "a set, the instruction again after it": lambda hits: apart(hits, anew=told),
+            "a set, the best passage again after it": lambda hits: apart(hits, anew=text(hits[:1])),
             "apart, best last, the best again after it": lambda hits: apart(
-                hits[::-1], spread=True, once=True, anew=text(hits[:1])
+                hits[::-1], spread=True, anew=text(hits[:1])
             ),
             "apart, at places of their own, best first": lambda hits: apart(hits, spread=True),
         }
     return ways
 
 
-def _once(made: Apart) -> Apart:
-    """Without what is read again, and without the question before the passages."""
-    return replace(made, asked=[], passages=[replace(one, again=()) for one in made.passages])
+def _even(made: Apart) -> Apart:
+    """With all passages at the temperature of the best."""
+    return replace(made, passages=[replace(one, temperature=1.0) for one in made.passages])
 
 
 # Orders

@@ -152,8 +152,6 @@ def _asking(
     base, cold = times[f"{who}one after another, no cache"], times[f"{how}, no cache"]
     rows: Rows = [(f"first token, {_PASSAGES} passages, {name}: ms", ms, "") for name, ms in times.items()]
     rows.append((f"{who}tokens of these passages", reads[-1].restored, ""))
-    again = statistics.fmean(read.again for read in reads)
-    rows += [(f"{who}of these read again, on average", again, "")] if again else []
     for name in (f"{how}, states in memory", f"{how}, states on disk"):
         rows.append((f"{name}: share of one after another", times[name] / base, f"<= {_WANTED}"))
         rows.append((f"{name}: share of {how}, no cache", times[name] / cold, f"<= {_WANTED}"))

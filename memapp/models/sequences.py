@@ -39,10 +39,7 @@ class Piece:
     """A passage whose state is to be joined."""
 
     state: bytes
-    tokens: Sequence[int]
-    again: tuple[range, ...] = ()
-    """Places of tokens that are computed anew where they stand, so that they see all that stands before the passage,
-    and the passage up to there as it was kept; in order."""
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,63 +234,32 @@ class Window(Context):
 
     def join(self, pieces: Sequence[Piece], read_at: int, spread: bool = False) -> list[int]:
         """Puts passages that were read at position `read_at` behind what the window holds: all at the same position,
-        or, when `spread`, each where the one before it ends. At one position, only the first can be read `again`.
+        or, when `spread`, each where the one before it ends.
 
-        The numbers of those whose states llama.cpp does not take; if there are any, nothing is joined. Raises Aborted
-        when interrupted, GenerationFailed when they do not fit; then nothing is joined either.
+        The numbers of those whose states llama.cpp does not take; if there are any, nothing is joined.
         """
         at = place = len(self.held)
-        cells = sum(len(piece.tokens) for piece in pieces)
-        for number, piece in enumerate(pieces):
-            _check_again(piece, spread or number == 0)
-        if at + cells + max((sum(map(len, piece.again)) for piece in pieces), default=0) > self.size:
+        cells = sum(piece.tokens for piece in pieces)
+        if at + cells > self.size:
             raise GenerationFailed("The passages do not fit into the model's window.", "Set a larger `context_tokens`.")
         refused = []
-        try:
-            for number, piece in enumerate(pieces):
-                if not self._taken(piece, read_at):
-                    refused.append(number)
-                elif not refused:
-                    if place != read_at:
-                        self.move(ASIDE, read_at, read_at + len(piece.tokens), place - read_at)
-                    self._join_one(piece, place)
-                    place += len(piece.tokens) if spread else 0
-                self.remove(ASIDE)
-        except (Aborted, GenerationFailed):
-            self.prune()
+        for number, piece in enumerate(pieces):
+            if not self._taken(piece, read_at):
+                refused.append(number)
+            elif not refused:
+                if place != read_at:
+                    self.move(ASIDE, read_at, read_at + piece.tokens, place - read_at)
+                self.share(ASIDE, ANSWER, place, place + piece.tokens)
+                place += piece.tokens if spread else 0
             self.remove(ASIDE)
-            self.remove(ANSWER, at)
-            raise
         if refused:
             self.remove(ANSWER, at)
         elif pieces:
             self._joined = _Joined(at, cells)
         return refused
 
-    def _join_one(self, piece: Piece, place: int) -> None:
-        """Shares what is restored at `place`; what is to be read again is computed there instead, in one go: each part
-        in a sequence of its own, which are the beams' otherwise."""
-        places = [(own, at) for own, part in enumerate(piece.again, _BEAMS_FROM) for at in part]
-        for own, part in enumerate(piece.again, _BEAMS_FROM):
-            self.share(ANSWER, own, 0, place)
-            if part.start:
-                self.share(ASIDE, own, place, place + part.start)
-        for first in range(0, len(places), self.ubatch):
-            some = places[first : first + self.ubatch]
-            tokens, positions = [piece.tokens[at] for _, at in some], [place + at for _, at in some]
-            self._decode_in(tokens, positions, [own for own, _ in some], every=False)
-        done, count = 0, len(piece.tokens)
-        for own, part in enumerate((*piece.again, range(count, count)), _BEAMS_FROM):
-            if done < part.start:
-                self.share(ASIDE, ANSWER, place + done, place + part.start)
-            if part:
-                self.share(own, ANSWER, place + part.start, place + part.stop)
-            done = part.stop
-        if piece.again:
-            self.prune()
-
     def _taken(self, piece: Piece, read_at: int) -> bool:
-        return self.restore(ASIDE, piece.state) and self.span(ASIDE) == (read_at, read_at + len(piece.tokens) - 1)
+        return self.restore(ASIDE, piece.state) and self.span(ASIDE) == (read_at, read_at + piece.tokens - 1)
 
     # Beams
 
@@ -384,14 +350,6 @@ def common(held: Sequence[int], prompt: Sequence[int]) -> int:
         if old != new:
             return n
     return min(len(held), len(prompt))
-
-
-def _check_again(piece: Piece, possible: bool) -> None:
-    end = 0
-    for part in piece.again:
-        if not possible or not end <= part.start < part.stop <= len(piece.tokens) or part.step != 1:
-            raise _wrong(f"{part.start} to {part.stop} of a passage of {len(piece.tokens)} tokens")
-        end = part.stop
 
 
 def _wrong(what: str) -> GenerationFailed:

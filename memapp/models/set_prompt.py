@@ -2,9 +2,7 @@
 
 Set-based prompting (McIlroy-Young et al., 2024): every passage begins at the same position and sees the system message
 and itself; what follows them sees all. So a passage's keys and values depend on nothing else of a prompt, and can be
-kept. After earlier turns their keys are turned to where the passages stand now; what they saw stays the same. Parts of
-a passage can be computed anew where they stand, so that they see the question that comes before (as CacheBlend does
-for a share of all tokens; Yao et al., 2024).
+kept. After earlier turns their keys are turned to where the passages stand now; what they saw stays the same.
 """
 
 from __future__ import annotations
@@ -15,8 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
-
-import numpy as np
 
 from memapp.errors import GenerationFailed
 from memapp.models import native
@@ -99,8 +95,6 @@ class Kept:
 
     key: StateKey
     ids: list[int]
-    again: tuple[range, ...] = ()
-    """Places of tokens that are read again where they stand."""
     temperature: float = 1.0
     """Of the attention to what is kept of it."""
 
@@ -113,8 +107,6 @@ class Apart:
     """What every passage sees."""
     head: list[int]
     """What the window holds before them: `base`, or more of a conversation."""
-    asked: list[int]
-    """Stands between the head and the passages, which see it only where they are read again."""
     passages: list[Kept]
     tail: list[int]
     session: int
@@ -132,11 +124,12 @@ class Apart:
     @property
     def ids(self) -> list[int]:
         """All tokens, passages in the order given."""
-        return [*self.head, *self.asked, *(token for one in self.passages for token in one.ids), *self.tail]
+        return [*self.head, *(token for one in self.passages for token in one.ids), *self.tail]
 
     def enter(self, window: Window, stopped: Stopped) -> list[int]:
         """Fetches the states that there are, makes the others, and joins them all behind the head."""
-        passages = self._in_order()
+        free = self.ordered and not self.spread
+        passages = sorted(self.passages, key=lambda one: one.key.sha256) if free else self.passages
         began = time.perf_counter()
         found = [self.states.get(one.key) if self.states else None for one in passages]
         self._ms["restored"] = _since(began)
@@ -149,28 +142,14 @@ class Apart:
         self._notes += [note] if note else []
         self._counts["held"] = len(window.held)
         began = time.perf_counter()
-        self._begin(window, stopped)
+        window.extend(self.head[len(window.held) :], stopped)
         self._ms["text"] = _since(began)
         self._join(window, passages, found, stopped)
         return self.tail
 
-    def _begin(self, window: Window, stopped: Stopped) -> None:
-        """Computes what of the head is not held, and the question; that is a batch of its own whatever was held, so
-        that its states are always the same to the last digit."""
-        window.extend(self.head[len(window.held) :], stopped)
-        window.extend(self.asked, stopped)
-
-    def _in_order(self) -> list[Kept]:
-        """As they are joined: in a set those first that are read again, which takes positions that nobody has yet."""
-        if self.spread:
-            return self.passages
-        ordered = sorted(self.passages, key=lambda one: one.key.sha256) if self.ordered else self.passages
-        return sorted(ordered, key=lambda one: not one.again)
-
     def _count(self, passages: Sequence[Kept], missing: Sequence[int]) -> None:
         self._counts["prefilled"] = sum(len(passages[n].ids) for n in missing)
         self._counts["restored"] = sum(len(one.ids) for one in passages) - self._counts["prefilled"]
-        self._counts["again"] = sum(len(part) for one in passages for part in one.again)
         if missing and self.states is None:
             self._notes.append("states are not kept: `kv_mb` is 0")
 
@@ -202,9 +181,7 @@ class Apart:
         began = time.perf_counter()
         states = [state or b"" for state in found]
         under = [tempered(state, one.temperature) for one, state in zip(passages, states, strict=True)]
-        pieces = [
-            Piece(new or state, one.ids, one.again) for new, state, one in zip(under, states, passages, strict=True)
-        ]
+        pieces = [Piece(new or state, len(one.ids)) for new, state, one in zip(under, states, passages, strict=True)]
         refused = window.join(pieces, len(self.base), self.spread)
         self._ms["restored"] += _since(began)
         if not refused:
@@ -219,7 +196,7 @@ class Apart:
                 self.states.drop(passages[n].key)
         self._make(window, passages, found, refused, stopped)
         window.recover(self.head, self.session)
-        self._begin(window, stopped)
+        window.extend(self.head[len(window.held) :], stopped)
         self._join(window, passages, found, stopped)
 
     def leave(self, window: Window) -> None:
@@ -230,11 +207,11 @@ class Apart:
         """The tail, and what of the head was not held, were computed."""
         counts, ms = self._counts, {**self._ms, "text": self._ms.get("text", 0.0) + text_ms}
         held = counts.get("held", 0)
-        text = len(self.head) - held + len(self.asked) + len(self.tail)
+        text = len(self.head) - held + len(self.tail)
         notes = "; ".join(self._notes)
         kind: Literal["set", "apart"] = "apart" if self.spread else "set"
-        restored, prefilled, again = (counts.get(name, 0) for name in ("restored", "prefilled", "again"))
-        return Reading(kind, held, text, restored, prefilled, again, ms=ms, note=notes)
+        restored, prefilled = counts.get("restored", 0), counts.get("prefilled", 0)
+        return Reading(kind, held, text, restored, prefilled, ms=ms, note=notes)
 
 
 def plain(template: Template, messages: Sequence[Message]) -> Plain:
@@ -262,10 +239,9 @@ def apart(
     head, after = template.around([*prompt.messages, opening])
     digest = hashlib.sha256(f"{identity}\n{described(model, options, adapter)}\n{base}\n".encode())
     kept = [_kept(model, one, digest.copy()) for one in prompt.passages if one.text]
-    asked = model.tokenize(prompt.asked, special=False)
     session = len(head) if len(told) < len(prompt.messages) else 0
     tail = [*model.tokenize(prompt.closing, special=False), *after, *model.tokenize(prompt.begun, special=False)]
-    return Apart(base, head, asked, kept, tail, session, states, spread=prompt.spread)
+    return Apart(base, head, kept, tail, session, states, spread=prompt.spread)
 
 
 def described(model: Model, options: Options, adapter: str = "") -> str:
@@ -276,16 +252,9 @@ def described(model: Model, options: Options, adapter: str = "") -> str:
 
 
 def _kept(model: Model, passage: Passage, digest: hashlib._Hash) -> Kept:
-    ids, ends = tokenized.tokens(model, passage.text)
+    ids, _ = tokenized.tokens(model, passage.text)
     digest.update(str(ids.tolist()).encode())
-    parts: list[range] = []
-    for span in passage.again:
-        start, stop = int(np.searchsorted(ends, span.start, "right")), int(np.searchsorted(ends, span.end)) + 1
-        if parts and start <= parts[-1].stop:
-            start = parts.pop().start
-        part = range(start, min(stop, len(ids)))
-        parts += [part] if part else []
-    return Kept(StateKey(passage.passage, digest.hexdigest()), ids.tolist(), tuple(parts), passage.temperature)
+    return Kept(StateKey(passage.passage, digest.hexdigest()), ids.tolist(), passage.temperature)
 
 
 def _since(began: float) -> float:

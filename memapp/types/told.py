@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from memapp.types.arrays import Vectors
 from memapp.types.asked import Hit
-from memapp.types.remembered import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,6 @@ class Apart:
     passage: int
     """Its id, so that what was made of it goes when it is forgotten."""
     text: str
-    again: tuple[Span, ...] = ()
-    """What of the text is read again, with what stands before the passage in view, and the passage up to there as it
-    was read at first; in order, spans that touch as one."""
     temperature: float = 1.0
     """What the attention logits of its tokens are divided by: above 1, it draws less attention."""
 
@@ -92,8 +88,6 @@ class SetPrompt:
     """Ends it."""
     begun: str = ""
     """What the answer begins with."""
-    asked: str = ""
-    """Stands before the passages. They do not see it but where they are read again, so they can be kept."""
     spread: bool = False
 
 
@@ -122,12 +116,10 @@ class Reading:
     """Tokens of passages that came as states made earlier."""
     prefilled: int = 0
     """Tokens of passages whose states were made for this prompt."""
-    again: int = 0
-    """Tokens of these passages that were read again, with the question in view."""
     soft: int = 0
     """Vectors that were read in the place of tokens."""
     ms: Mapping[str, float] = field(default_factory=dict)
-    """What `text`, `restored` (with `again`), `prefilled`, `soft` and `held` cost."""
+    """What `text`, `restored`, `prefilled`, `soft` and `held` cost."""
     note: str = ""
     """Why something had to be computed that another time would not; empty when nothing had."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from memapp.answer import candidates, cite, prompt, reading
-from memapp.types import Hit, Passage, Piece, Span
+from memapp.types import Hit, Passage, Piece
 
 PUMP = "The pump stands in the cellar. Ines Okoro serviced it on 4 May 2021. It cost 120 crowns."
 LAMP = "The lamp was bought in 1998. Ines Okoro never liked it."
@@ -52,26 +54,15 @@ def test_passages_of_a_set_do_not_depend_on_their_ranks() -> None:
     assert made.begun == "Answer:"
 
 
-def test_what_is_most_like_the_question_is_read_again() -> None:
-    lamp, pump = reading.Form().apart("What did Ines Okoro's pump cost in the cellar?", HITS[::-1], ()).passages
-    assert lamp.again == ()
-    assert sum(span.end - span.start for span in pump.again) > len(pump.text) - 4, "a short passage as a whole"
-    assert [one.again for one in reading.Form().apart("Who?", [hit(1, "")], ()).passages] == [(Span(0, 8),)]
-    made = reading.Form().apart("Who?", HITS, ())
-    assert made.asked == f"{made.closing}\n" == "Question: Who?\n"
-    assert reading.Form().apart("Who?", (), ()).asked == ""
+def test_a_passage_draws_less_attention_the_further_its_score_is_behind() -> None:
+    def temperatures(*scores: float) -> list[float]:
+        hits = [replace(hit(n, PUMP), score=score) for n, score in enumerate(scores, 1)]
+        return [one.temperature for one in reading.Form().apart("Who?", hits[::-1], ()).passages][::-1]
 
-
-def test_of_a_long_passage_the_clauses_most_like_the_question_are_read_again() -> None:
-    told = "The pump of the northern cellar was serviced by Ines Okoro of Brae, who came on foot in the first snow"
-    rest = "Nobody remembers the winter before it, when the river froze and the ferry lay at its mooring for weeks. "
-    text = f"{rest}{told}, and it cost a hundred and twenty crowns. {rest}"
-    again = [text[span.start : span.end] for span in reading.alike("Who serviced the pump in the cellar?", text)]
-    assert again[0] == "The pump of the northern cellar was serviced by Ines Okoro of Brae, "
-    assert again[1].startswith("who came on foot in the first snow, ")
-    assert sum(map(len, again)) <= reading.AGAIN
-    unbroken = "word " * 100
-    assert reading.alike("Which word?", unbroken) == (Span(0, len(unbroken) - 1),)
+    assert temperatures(0.8, 0.8, 0.4, 0.0, -0.2) == pytest.approx([1, 1, 1.1, 1.2, 1.2])
+    assert temperatures(0.0, 0.0) == temperatures(-1.0, -2.0) == [1, 1]
+    assert temperatures(0.3) == [1]
+    assert temperatures() == []
 
 
 def test_passages_cannot_speak_as_the_question_or_the_model() -> None:

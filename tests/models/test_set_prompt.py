@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from memapp.errors import ContextOverflow, GenerationFailed, UsageError
 from memapp.models import set_prompt
 from memapp.models.llama import LlamaEngine
-from memapp.models.native import Aborted, Model, Options
+from memapp.models.native import Model, Options
 from memapp.models.sequences import ANSWER, ASIDE, BEAMS, SEQUENCES, Piece, Window
 from memapp.models.template import Template
 from memapp.protocols import SetEngine, StateKey
-from memapp.types import Apart, Finish, Message, Reading, Sampling, SetPrompt, Span
+from memapp.types import Apart, Finish, Message, Reading, Sampling, SetPrompt
 from memapp.types import Piece as Written
 
 pytestmark = pytest.mark.models
@@ -113,94 +112,6 @@ def test_passages_at_places_of_their_own_still_do_not_see_each_other(engine: Lla
     assert spread(0) == pytest.approx(together, abs=1e-6)
     assert spread(0, 1, 2) != spread(2, 1, 0)
     assert len(states) == 3
-
-
-def anew(made: SetPrompt, n: int, *spans: tuple[int, int], asked: str = "When was the lamp lit?\n") -> SetPrompt:
-    """The prompt, asked before its passages too, with spans of the nth passage read again."""
-    passages = list(made.passages)
-    passages[n] = replace(passages[n], again=tuple(Span(*span) for span in spans))
-    return replace(made, passages=tuple(passages), asked=asked)
-
-
-@pytest.mark.parametrize(
-    "spans", [((0, len(TEXTS[0])),), ((0, 20), (20, len(TEXTS[0]))), ((0, 9), (30, 44), (40, 400))]
-)
-def test_what_is_read_again_sees_what_stands_before_it(engine: LlamaEngine, spans: tuple[tuple[int, int], ...]) -> None:
-    states = States()
-    made = engine.tokens_apart(anew(prompt(0), 0, *spans), states)
-    read = engine.forced(made, "In 1871.")
-    asked = engine.forced(set_prompt.Plain(made.ids), "In 1871.")
-    unread = engine.forced(engine.tokens_apart(anew(prompt(0), 0), states), "In 1871.")
-    if len(spans) < 3:
-        assert read == pytest.approx(asked, abs=0.03)
-    assert abs(read - unread) > 0.06
-    assert len(states) == 1
-
-
-def test_parts_read_again_are_computed_in_one_go(model: Model, window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, passage = (model.tokenize(text, special=False) for text in TEXTS[:2])
-    window.begin(begun, lambda: False)
-    state = window.read_apart(passage, lambda: False)
-    decoded: list[list[int]] = []
-    decode = Window._decode_in
-
-    def counting(self: Window, tokens: Sequence[int], *others: Any, **named: Any) -> None:
-        decoded.append(list(tokens))
-        decode(self, tokens, *others, **named)
-
-    monkeypatch.setattr(Window, "_decode_in", counting)
-    window.extend([5, 6, 7], lambda: False)
-    assert window.join([Piece(state, passage, (range(2, 5), range(8, 12)))], len(begun)) == []
-    assert decoded == [[*passage[2:5], *passage[8:12]]]
-    assert window.span(ANSWER) == (0, len(begun) + 3 + len(passage) - 1)
-    assert all(window.span(beam) == (-1, -1) for beam in range(2, SEQUENCES))
-    window.keep(len(begun))
-    one_each = tuple(range(at, at + 1) for at in range(len(passage)))
-    assert len(one_each) > SEQUENCES
-    with pytest.raises(GenerationFailed):
-        window.join([Piece(state, passage, one_each)], len(begun))
-    assert window.span(ANSWER) == (0, len(begun) - 1)
-
-
-def test_parts_that_touch_are_one(engine: LlamaEngine) -> None:
-    (whole,) = engine.tokens_apart(anew(prompt(0), 0, (4, 30))).passages
-    (touching,) = engine.tokens_apart(anew(prompt(0), 0, (4, 14), (14, 30))).passages
-    (apart,) = engine.tokens_apart(anew(prompt(0), 0, (4, 8), (26, 30))).passages
-    assert touching.again == whole.again
-    assert len(apart.again) == 2
-
-
-def test_the_last_passage_read_again_sees_those_before_it(engine: LlamaEngine) -> None:
-    whole = (0, len(TEXTS[0]))
-    first, second = (
-        engine.forced(engine.tokens_apart(replace(anew(prompt(n, 0), 1, whole), spread=True)), "In 1871.")
-        for n in (1, 2)
-    )
-    alone = engine.forced(engine.tokens_apart(replace(anew(prompt(0), 0, whole), spread=True)), "In 1871.")
-    assert len({round(value, 3) for value in (first, second, alone)}) == 3
-
-
-def test_the_order_of_a_set_changes_nothing_where_some_of_it_is_read_again(engine: LlamaEngine) -> None:
-    states = States()
-    found = set()
-    for order in permutations(range(3)):
-        made = anew(prompt(*order), order.index(0), (0, 30), (50, 60))
-        said_, reading = said(engine, made, states)
-        found.add(tuple(said_))
-        assert 10 < reading.again < 20
-        assert reading.text + reading.held == len(engine.tokens_apart(made).ids) - reading.restored - reading.prefilled
-    assert len(found) == 1
-
-
-def test_what_stood_before_passages_does_not_stay_for_the_next_turn(engine: LlamaEngine) -> None:
-    engine.forget()
-    states = States()
-    said(engine, anew(prompt(0, earlier=EARLIER), 0, (0, 30)), states)
-    expected, reading = said(engine, prompt(1, earlier=later("In 1871.")), states)
-    assert reading.held > 150
-    assert not reading.note
-    engine.forget()
-    assert said(engine, prompt(1, earlier=later("In 1871.")), states)[0] == expected
 
 
 def test_a_passage_of_an_earlier_turn_is_found_behind_the_conversation(engine: LlamaEngine) -> None:
@@ -333,7 +244,8 @@ def test_states_are_named_after_all_that_they_depend_on(model: Model, monkeypatc
     assert len(usual) == 2
     assert names(prompt(1, 0)) == names(prompt(0, 1, closing="What?")) == usual
     assert names(prompt(0, 1, earlier=EARLIER)) == usual
-    assert names(anew(prompt(0, 1), 0, (0, 10))) == usual
+    cooled = tuple(replace(one, temperature=1.2) for one in prompt(0, 1).passages)
+    assert names(replace(prompt(0, 1), passages=cooled)) == usual
     assert not names(prompt(0, 1), "another model") & usual
     assert not names(prompt(0, 1), options=replace(OPTIONS, cache="q8_0")) & usual
     assert not names(replace(prompt(0, 1), messages=(Message("system", "Be brief."),))) & usual
@@ -370,9 +282,7 @@ def test_every_range_is_checked_before_llama_sees_it(model: Model, window: Windo
         lambda: window.save(SEQUENCES),
         lambda: window.read_apart([], lambda: False),
         lambda: window.read_apart(ids * 60, lambda: False),
-        lambda: window.join([Piece(b"", [1] * 5000)], 0),
-        lambda: window.join([Piece(b"", [1, 2], (range(1, 3),))], 0),
-        lambda: window.join([Piece(b"", [1, 2, 3], (range(1, 2), range(0, 1)))], 0),
+        lambda: window.join([Piece(b"", 5000)], 0),
         lambda: window.branch([0] * (BEAMS + 1), [ids[0]] * (BEAMS + 1), 0),
         lambda: window.branch([0], [ids[0]], window.size),
     ]
@@ -381,7 +291,7 @@ def test_every_range_is_checked_before_llama_sees_it(model: Model, window: Windo
             call()
     assert window.span(ANSWER) == (0, end - 1)
     assert window.span(ASIDE) == (-1, -1)
-    assert window.join([Piece(b"no state", [1, 2, 3])], end) == [0]
+    assert window.join([Piece(b"no state", 3)], end) == [0]
     assert window.span(ANSWER) == (0, end - 1)
 
 
@@ -395,7 +305,7 @@ def test_a_state_holds_its_passage_only(model: Model, window: Window) -> None:
     assert len(window.save(ANSWER)) / len(passage) == pytest.approx(per_token, rel=0.01)
     window.begin(begun, lambda: False)
     window.extend([5, 6, 7], lambda: False)
-    assert window.join([Piece(state, passage)], len(begun)) == []
+    assert window.join([Piece(state, len(passage))], len(begun)) == []
     assert window.span(ANSWER) == (0, len(begun) + 3 + len(passage) - 1)
     window.extend([8], lambda: False)
     window.keep(len(window.held))
@@ -404,20 +314,6 @@ def test_a_state_holds_its_passage_only(model: Model, window: Window) -> None:
     assert window.span(ANSWER) == (0, len(begun) - 1)
     window.forget()
     assert window.span(ANSWER) == (-1, -1)
-
-
-def test_an_interrupt_while_something_is_read_again_leaves_what_stood_before(model: Model, window: Window) -> None:
-    begun, passage = (model.tokenize(text, special=False) for text in TEXTS[:2])
-    window.begin(begun, lambda: False)
-    piece = Piece(window.read_apart(passage, lambda: False), passage, (range(2, 9),))
-    window.interrupt()
-    with pytest.raises(Aborted):
-        window.join([piece], len(begun))
-    window.resume()
-    assert window.span(ANSWER) == (0, len(begun) - 1)
-    assert window.span(ASIDE) == (-1, -1)
-    assert window.join([piece], len(begun)) == []
-    assert window.span(ANSWER) == (0, len(begun) + len(passage) - 1)
 
 
 def test_a_closed_engine_says_so(bundled: Path) -> None:

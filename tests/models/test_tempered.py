@@ -14,6 +14,7 @@ from memapp.models.llama import LlamaEngine
 from memapp.models.native import Model, Options
 from memapp.models.sequences import ASIDE, SEQUENCES, Window
 from memapp.models.tempered import tempered
+from memapp.protocols import StateKey
 from memapp.types import Apart, Finish, Message, Sampling, SetPrompt
 
 pytestmark = pytest.mark.models
@@ -100,6 +101,21 @@ def test_a_passage_draws_less_attention_the_higher_its_temperature(engine: Llama
     found = [preferred(1.0, temperature) for temperature in (1.0, 1.25, 2.0)]
     assert found[0] < found[1] < found[2]
     assert preferred(2.0, 1.0) < found[0]
+
+
+def test_what_is_kept_has_no_temperature(engine: LlamaEngine) -> None:
+    states: dict[StateKey, bytes] = {}
+
+    class Kept:
+        get, put, drop = states.get, staticmethod(states.__setitem__), staticmethod(states.pop)
+
+    def forced(*temperatures: float) -> float:
+        return engine.forced(engine.tokens_apart(asked(*temperatures), Kept()), "Bram has the spare key.")
+
+    plain = forced(1.0, 1.0)
+    assert forced(1.0, 2.0) != plain
+    assert forced(1.0, 1.0) == plain
+    assert len(states) == 2
 
 
 def test_it_is_told_where_it_cannot_be(engine: LlamaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
