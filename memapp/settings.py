@@ -116,8 +116,8 @@ class Settings:
     reading: str = "sequential"
     """How the model reads passages: sequential, one after another; set, each apart from the others and all at the same
     place, so that their order says nothing; or apart, each at a place of its own, the best last. What was made of a
-    passage that is read apart is kept for the next question; of the best one, the reader reads again what is most like
-    the question."""
+    passage that is read apart is kept for the next question; beside the best one, the reader attends less to the
+    others, the less they score."""
     kv_mb: int = 512
     """Disk for keys and values that the model made of passages, where they are read apart; 0 keeps none. A passage
     of 200 words takes 6 MB with the default model."""

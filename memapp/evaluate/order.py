@@ -27,6 +27,7 @@ from memapp.profile import PLACES, at_each_place, measuring
 from memapp.types import Hit
 
 _SHORT = 32
+_SIZES = [3, 5, 10, 20]
 _TWICE, _SET, _APART = "read twice", "a set", "apart, best last"
 
 Values = dict[tuple[int, str], dict[str, list[float]]]
@@ -38,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", type=Path, required=True, help="questions: NAME.json")
     parser.add_argument("--corpus", type=Path, required=True, help="NAME_corpus.json")
     parser.add_argument("--sample", type=int, default=40, help="questions drawn, always the same (40)")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[3, 5, 10, 20], help="numbers of passages (3 5 10 20)")
+    parser.add_argument("--sizes", type=int, nargs="+", default=_SIZES, help="numbers of passages (3 5 10 20)")
     parser.add_argument("--profiled", type=int, default=20, help="other questions for the profile, of 5 places (20)")
 
 
@@ -61,7 +62,10 @@ def run(arguments: argparse.Namespace) -> Report:
                     into["F1"].append(asked.scored(asked.said(made()), question))
             if number % 5 == 0:
                 workspace.note(f"{number} of {len(questions)} questions.")
-    return _report(arguments.set.stem, values, curve, len(profiled), len(questions))
+    name = arguments.set.stem
+    if arguments.sizes != _SIZES:
+        name += f", {', '.join(map(str, arguments.sizes))} passages"
+    return _report(name, values, curve, len(profiled), len(questions))
 
 
 def _split(questions: Sequence[Question], profiled: int) -> tuple[Sequence[Question], Sequence[Question]]:

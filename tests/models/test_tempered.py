@@ -11,7 +11,7 @@ import pytest
 
 from memapp.models import set_prompt
 from memapp.models.llama import LlamaEngine
-from memapp.models.native import Model, Options
+from memapp.models.native import Model, Options, library
 from memapp.models.sequences import ASIDE, SEQUENCES, Window
 from memapp.models.tempered import tempered
 from memapp.protocols import StateKey
@@ -90,17 +90,26 @@ def asked(*temperatures: float) -> SetPrompt:
     return SetPrompt((system,), "Passages:\n\n", passages, "Question: Who has the spare key of the boathouse?")
 
 
-def test_a_passage_draws_less_attention_the_higher_its_temperature(engine: LlamaEngine) -> None:
-    def preferred(*temperatures: float) -> float:
-        made = asked(*temperatures)
-        bram, clara = (
-            engine.forced(engine.tokens_apart(made), f"{name} has the spare key.") for name in ("Bram", "Clara")
-        )
-        return bram - clara
+def preferred(engine: LlamaEngine, *temperatures: float) -> float:
+    """How much likelier the first passage's answer is than the other's, in nats a token."""
+    made = engine.tokens_apart(asked(*temperatures))
+    bram, clara = (engine.forced(made, f"{name} has the spare key.") for name in ("Bram", "Clara"))
+    return bram - clara
 
-    found = [preferred(1.0, temperature) for temperature in (1.0, 1.25, 2.0)]
+
+def test_a_passage_draws_less_attention_the_higher_its_temperature(engine: LlamaEngine) -> None:
+    found = [preferred(engine, 1.0, temperature) for temperature in (1.0, 1.25, 2.0)]
     assert found[0] < found[1] < found[2]
-    assert preferred(2.0, 1.0) < found[0]
+    assert preferred(engine, 2.0, 1.0) < found[0]
+
+
+@pytest.mark.gpu
+def test_a_gpu_attends_as_little(bundled: Path, engine: LlamaEngine) -> None:
+    if not library().llama_supports_gpu_offload():
+        pytest.skip("this build of llama.cpp has no GPU to offload to")
+    expected = [preferred(engine, 1.0, temperature) for temperature in (1.0, 2.0)]
+    with LlamaEngine(bundled, replace(OPTIONS, gpu_layers=-1), identity="temperatures on a GPU") as other:
+        assert [preferred(other, 1.0, temperature) for temperature in (1.0, 2.0)] == pytest.approx(expected, abs=0.1)
 
 
 def test_what_is_kept_has_no_temperature(engine: LlamaEngine) -> None:
