@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_MAGIC, _VERSION = 0xAF143CD8, 1
-"""Begin what llama.cpp writes of a sequence."""
+_MAGIC, _STREAMS = 0xAF143CD8, 1
+"""What llama.cpp writes of a sequence begins with the former and the sequence's number; one stream holds all cells."""
 _FORMS = {1: np.dtype("<u2"), 8: np.dtype([("scale", "<u2"), ("values", "i1", 32)])}
 """By llama.cpp's number: half precision, and q8_0, 32 numbers under one scale; halves as their bits."""
 
@@ -54,7 +54,8 @@ def _keys(state: bytes) -> Iterator[tuple[np.dtype[Any], int, int]]:
         at += struct.calcsize(form)
         return int(value)
 
-    if (read("<I"), read("<I"), read("<I")) != (_MAGIC, _VERSION, 1):
+    magic, _, streams = read("<I"), read("<i"), read("<I")
+    if (magic, streams) != (_MAGIC, _STREAMS):
         raise KeyError("another form of state")
     cells = read("<I")
     for _ in range(cells):

@@ -76,9 +76,10 @@ def test_at_one_nothing_is_touched(state: bytes) -> None:
 def test_what_is_written_in_another_way_is_not_touched(state: bytes) -> None:
     for other in (b"", b"no state", state[:-1], state + b"\0", state[: len(state) // 2], b"\0" + state):
         assert tempered(other, 1.25) is None
-    version = bytearray(state)
-    version[4] += 1
-    assert tempered(bytes(version), 1.25) is None
+    for place in (0, 8):
+        changed = bytearray(state)
+        changed[place] += 1
+        assert tempered(bytes(changed), 1.25) is None
 
 
 TEXTS = ("Bram has the spare key of the boathouse.\n\n", "Clara has the spare key of the boathouse.\n\n")
