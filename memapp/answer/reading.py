@@ -19,7 +19,7 @@ QUESTION = "Question:"
 ANSWER = "Answer:"
 NOTHING = "[0]"
 """Written where no passage tells."""
-COOLED = 0.2
+WARMED = 0.2
 """What is added to the attention temperature of a passage that scores nothing beside the best one."""
 _ROUND = str.maketrans("[]", "()")
 _WRITTEN = re.compile(r"^(?P<text>.*?)\s*\[(?P<number>\d+)\]\s*$", re.DOTALL)
@@ -61,8 +61,8 @@ class Form:
 
 
 def temperature(hit: Hit, best: Hit) -> float:
-    """Of the attention to a passage, by its score: 1 for the best, and up to 1 + COOLED for those far behind it."""
-    return 1 + COOLED * min(max(1 - hit.score / best.score, 0.0), 1.0) if best.score > 0 else 1.0
+    """Of the attention to a passage, by its score: 1 for the best, and up to 1 + WARMED for those far behind it."""
+    return 1 + WARMED * min(max(1 - hit.score / best.score, 0.0), 1.0) if best.score > 0 else 1.0
 
 
 def flat(text: str) -> str:

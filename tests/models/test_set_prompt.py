@@ -244,8 +244,8 @@ def test_states_are_named_after_all_that_they_depend_on(model: Model, monkeypatc
     assert len(usual) == 2
     assert names(prompt(1, 0)) == names(prompt(0, 1, closing="What?")) == usual
     assert names(prompt(0, 1, earlier=EARLIER)) == usual
-    cooled = tuple(replace(one, temperature=1.2) for one in prompt(0, 1).passages)
-    assert names(replace(prompt(0, 1), passages=cooled)) == usual
+    warmed = tuple(replace(one, temperature=1.2) for one in prompt(0, 1).passages)
+    assert names(replace(prompt(0, 1), passages=warmed)) == usual
     assert not names(prompt(0, 1), "another model") & usual
     assert not names(prompt(0, 1), options=replace(OPTIONS, cache="q8_0")) & usual
     assert not names(replace(prompt(0, 1), messages=(Message("system", "Be brief."),))) & usual
