@@ -19,8 +19,8 @@ QUESTION = "Question:"
 ANSWER = "Answer:"
 NOTHING = "[0]"
 """Written where no passage tells."""
-WARMED = 0.2
-"""What is added to the attention temperature of a passage that scores nothing beside the best one."""
+DISTRACTING = 1.2
+"""Attention temperature of a passage that scores nothing beside the best one."""
 _ROUND = str.maketrans("[]", "()")
 _WRITTEN = re.compile(r"^(?P<text>.*?)\s*\[(?P<number>\d+)\]\s*$", re.DOTALL)
 
@@ -53,16 +53,17 @@ class Form:
     def apart(self, question: str, hits: Sequence[Hit], turns: Sequence[Turn]) -> SetPrompt:
         """With the hits apart: each is the first passage, and the question comes after them only. The others draw less
         attention than the best one, the less they score."""
-        best = min(hits, key=lambda hit: hit.rank, default=None)
+        best = min(hits, key=lambda hit: hit.rank).score if hits else 0.0
         passages = tuple(
-            Apart(hit.passage.id, f"[1] {shown(hit.passage)}\n", temperature(hit, best)) for hit in hits if best
+            Apart(hit.passage.id, f"[1] {shown(hit.passage)}\n", temperature(hit.score, best)) for hit in hits
         )
         return SetPrompt((Message("system", SYSTEM),), "", passages, f"{QUESTION} {flat(question)}", ANSWER)
 
 
-def temperature(hit: Hit, best: Hit) -> float:
-    """Of the attention to a passage, by its score: 1 for the best, and up to 1 + WARMED for those far behind it."""
-    return 1 + WARMED * min(max(1 - hit.score / best.score, 0.0), 1.0) if best.score > 0 else 1.0
+def temperature(score: float, best: float) -> float:
+    """Of the attention to a passage, by its score and that of the best one: from 1, for that, to DISTRACTING."""
+    behind = 1 - score / best if best > 0 else 0.0
+    return 1 + (DISTRACTING - 1) * min(max(behind, 0.0), 1.0)
 
 
 def flat(text: str) -> str:

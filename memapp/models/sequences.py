@@ -236,7 +236,8 @@ class Window(Context):
         """Puts passages that were read at position `read_at` behind what the window holds: all at the same position,
         or, when `spread`, each where the one before it ends.
 
-        The numbers of those whose states llama.cpp does not take; if there are any, nothing is joined.
+        The numbers of those whose states llama.cpp does not take; if there are any, nothing is joined. Raises
+        GenerationFailed when they do not fit.
         """
         at = place = len(self.held)
         cells = sum(piece.tokens for piece in pieces)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from memapp.models.native import Model, Options
     from memapp.models.sequences import Window
     from memapp.models.template import Template
-    from memapp.types import Apart as Passage
 
 log = logging.getLogger("memapp.llama")
 
@@ -238,7 +237,7 @@ def apart(
     base, _ = template.around([*told, opening])
     head, after = template.around([*prompt.messages, opening])
     digest = hashlib.sha256(f"{identity}\n{described(model, options, adapter)}\n{base}\n".encode())
-    kept = [_kept(model, one, digest.copy()) for one in prompt.passages if one.text]
+    kept = [_kept(model, one.passage, one.text, one.temperature, digest.copy()) for one in prompt.passages if one.text]
     session = len(head) if len(told) < len(prompt.messages) else 0
     tail = [*model.tokenize(prompt.closing, special=False), *after, *model.tokenize(prompt.begun, special=False)]
     return Apart(base, head, kept, tail, session, states, spread=prompt.spread)
@@ -251,10 +250,10 @@ def described(model: Model, options: Options, adapter: str = "") -> str:
     return "\n".join(map(str, (*parts, options.extra_buffers, options.ubatch_tokens)))
 
 
-def _kept(model: Model, passage: Passage, digest: hashlib._Hash) -> Kept:
-    ids, _ = tokenized.tokens(model, passage.text)
+def _kept(model: Model, passage: int, text: str, temperature: float, digest: hashlib._Hash) -> Kept:
+    ids, _ = tokenized.tokens(model, text)
     digest.update(str(ids.tolist()).encode())
-    return Kept(StateKey(passage.passage, digest.hexdigest()), ids.tolist(), passage.temperature)
+    return Kept(StateKey(passage, digest.hexdigest()), ids.tolist(), temperature)
 
 
 def _since(began: float) -> float:

@@ -1,13 +1,12 @@
 """States of passages under an attention temperature: their keys are divided by it, so that they draw less attention.
 
-A passage that is read apart has a beginning that draws attention as that of any text does, and what follows several of
-them sees too much of those that only distract. A temperature for them is what APE has (Yang et al., 2025); here it is
-put into the bytes that llama.cpp writes, where it costs a multiplication. Turning keys to other positions commutes.
+What follows passages that were read apart attends too much to those that only distract. APE (Yang et al., 2025) gives
+all of them one temperature; here each has its own. It is put into the bytes that llama.cpp writes, before keys are turned
+to other positions, which it does not touch.
 """
 
 from __future__ import annotations
 
-import functools
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +24,7 @@ def tempered(state: bytes, temperature: float) -> bytes | None:
     """The state with its keys divided by `temperature`, rounded; None where it is not written as is known here."""
     if temperature == 1.0:
         return state
-    divided, found = _divided(temperature), bytearray(state)
+    found, divided = bytearray(state), _divided(temperature)
     try:
         for form, start, end in list(_keys(state)):
             part = np.frombuffer(found, form, (end - start) // form.itemsize, start)
@@ -36,7 +35,6 @@ def tempered(state: bytes, temperature: float) -> bytes | None:
     return bytes(found)
 
 
-@functools.lru_cache(maxsize=2)
 def _divided(temperature: float) -> NDArray[np.uint16]:
     """What becomes of each half, by its bits: looked up faster than computed."""
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)

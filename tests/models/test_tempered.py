@@ -114,13 +114,13 @@ def test_a_gpu_attends_as_little(bundled: Path, engine: LlamaEngine) -> None:
 
 
 def test_what_is_kept_has_no_temperature(engine: LlamaEngine) -> None:
-    states: dict[StateKey, bytes] = {}
+    class States(dict[StateKey, bytes]):
+        put, drop = dict.__setitem__, dict.pop
 
-    class Kept:
-        get, put, drop = states.get, staticmethod(states.__setitem__), staticmethod(states.pop)
+    states = States()
 
     def forced(*temperatures: float) -> float:
-        return engine.forced(engine.tokens_apart(asked(*temperatures), Kept()), "Bram has the spare key.")
+        return engine.forced(engine.tokens_apart(asked(*temperatures), states), "Bram has the spare key.")
 
     plain = forced(1.0, 1.0)
     assert forced(1.0, 2.0) != plain
