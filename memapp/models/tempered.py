@@ -1,8 +1,8 @@
 """States of passages under an attention temperature: their keys are divided by it, so that they draw less attention.
 
 What follows passages that were read apart attends too much to those that only distract. APE (Yang et al., 2025) gives
-all of them one temperature; here each has its own. It is put into the bytes that llama.cpp writes, before keys are turned
-to other positions, which it does not touch.
+all of them one temperature; here each has its own. It is put into the bytes that llama.cpp writes, before keys are
+turned to other positions, which it does not touch.
 """
 
 from __future__ import annotations
