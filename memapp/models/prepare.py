@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ PROMPT, ANSWER, REPEATS = 256, 12, 2
 
 _Q8_0 = 8
 _STALE_SECONDS = 3600
+_UNUSED_SECONDS = 30 * 86_400
+"""After which a form that was made for another processor or llama.cpp goes: an update would leave its files for ever."""
 
 Report = Callable[[Progress], None]
 
@@ -150,6 +153,7 @@ def _keep(form: str, made: Path, reason: str, sha256: str, directory: Path, opti
     record: dict[str, Any] = {"form": form, "extra_buffers": options.extra_buffers, "reason": reason}
     path = made
     if form != SHIPPED:
+        _drop_unused(sha256, directory)
         path = directory / f"{sha256[:16]}-{machine_key()}-{form}.gguf"
         made.replace(path)
         record |= {"file": path.name, "stamp": stamp(path)}
@@ -166,3 +170,14 @@ def _sweep(directory: Path) -> None:
     for folder in directory.glob("new-*"):
         if time.time() - folder.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drop_unused(sha256: str, directory: Path) -> None:
+    """Removes forms of this model that no other machine or llama.cpp has read for long; the next to want one makes it."""
+    for path in directory.glob(f"{sha256[:16]}-*.gguf"):
+        with suppress(FileNotFoundError):  # Another process may be doing the same.
+            read = path.stat()
+            if time.time() - max(read.st_atime, read.st_mtime) > _UNUSED_SECONDS:
+                key = path.name.removeprefix(f"{sha256[:16]}-").partition("-")[0]
+                (directory / f"{sha256[:16]}-{key}.json").unlink(missing_ok=True)
+                path.unlink()

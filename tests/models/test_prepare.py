@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from memapp.errors import ModelDamaged, ModelError
 from memapp.models import prepare as module
 from memapp.models import probe
 from memapp.models.catalog import BUNDLED_SHA256
+from memapp.models.files import stamp
 from memapp.models.measure import Speed
 from memapp.models.native import Options
 from memapp.models.prepare import SHIPPED, choose, find, prepare, quantize
@@ -64,6 +68,26 @@ def test_prepares_once_and_remembers(bundled: Path, tmp_path: Path, monkeypatch:
     assert prepare(bundled, BUNDLED_SHA256, tmp_path, OPTIONS) == made == find(bundled, BUNDLED_SHA256, tmp_path)
     made.path.write_bytes(b"GGUF")
     assert find(bundled, BUNDLED_SHA256, tmp_path) is None
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("quick")
+def test_what_was_made_for_an_older_llama_cpp_goes_once_nothing_reads_it(
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "choose", lambda fast, loss: ("q8_0", "test"))
+    made = {}
+    for build in ("long unused", "still used", "new"):
+        monkeypatch.setattr(probe, "build", lambda build=build: build)
+        made[build] = prepare(bundled, BUNDLED_SHA256, tmp_path, OPTIONS).path
+        if build == "long unused":
+            old = time.time() - 40 * 86_400
+            os.utime(made[build], (old, old))
+            stamped = json.loads((record := next(tmp_path.glob("*.json"))).read_text())
+            record.write_text(json.dumps(stamped | {"stamp": stamp(made[build])}))
+    assert [build for build, path in made.items() if path.exists()] == ["still used", "new"]
+    assert len(list(tmp_path.glob("*.json"))) == 2
+    assert find(bundled, BUNDLED_SHA256, tmp_path) is not None
 
 
 @pytest.mark.models
