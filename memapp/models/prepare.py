@@ -42,7 +42,7 @@ PROMPT, ANSWER, REPEATS = 256, 12, 2
 _Q8_0 = 8
 _STALE_SECONDS = 3600
 _UNUSED_SECONDS = 30 * 86_400
-"""After which a form that was made for another processor or llama.cpp goes: an update would leave its files for ever."""
+"""After which a form for another processor or llama.cpp goes: an update would leave its files for ever."""
 
 Report = Callable[[Progress], None]
 
@@ -173,7 +173,7 @@ def _sweep(directory: Path) -> None:
 
 
 def _drop_unused(sha256: str, directory: Path) -> None:
-    """Removes forms of this model that no other machine or llama.cpp has read for long; the next to want one makes it."""
+    """Removes forms of this model that no other llama.cpp has read for long; the next to want one makes it."""
     for path in directory.glob(f"{sha256[:16]}-*.gguf"):
         with suppress(FileNotFoundError):  # Another process may be doing the same.
             read = path.stat()
