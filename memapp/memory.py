@@ -77,6 +77,7 @@ class Memory(Kept):
     ) -> Memory:
         """Opens a store, a file's path or a SQLAlchemy URL; models are loaded when they are first needed.
 
+        An engine that is given may serve several memories: who made it closes it.
         Raises StoreForeign when there is none and `create` is False, or when it is damaged or another
         program's; StoreVersion when a newer memapp wrote it; UsageError for a bad namespace.
         """

@@ -44,6 +44,7 @@ class Opened:
         self.settings = settings
         self._embedder = embedder
         self._engine = engine
+        self._given = engine is not None
         self._extractor = extractor
         self._layers: dict[str, MemoryLayer] = {}
         self._states: PassageStates | None = None
@@ -52,14 +53,14 @@ class Opened:
         self._gist = Gist(store, lambda: self.embedder, settings.gist_tokens)
 
     def close(self) -> None:
-        """Saves the layers and lets go of store and model; safe to call twice."""
+        """Saves the layers and lets go of the store, and of the model unless it was given; safe to call twice."""
         with self._lock:
             for layer in self._layers.values():
                 layer.save()
             self._layers.clear()
             if self._encoder is not None:
                 self._encoder.close()
-            if self._engine is not None:
+            if self._engine is not None and not self._given:
                 self._engine.close()
             self._store.close()
 

@@ -309,6 +309,13 @@ def test_rebuild(filled: Memory) -> None:
     assert [one.item for one in seen] == ["lexical", "dense", "graph", "episodic"]
 
 
+def test_an_engine_that_was_given_may_serve_others_and_stays_open(tmp_path: Path, engine: ScriptedEngine) -> None:
+    with Memory.open(tmp_path / "n.db", embedder=ScriptedEmbedder(), engine=engine) as one:
+        one.add(HERON)
+        assert one.ask("What does the heron eat?").text
+    assert not engine.closed
+
+
 def test_prepare_loads_both_models(memory: Memory) -> None:
     seen: list[Progress] = []
     memory.prepare(seen.append)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,16 @@ NOTES = {
 }
 
 
-def opened(path: Path, *, hops: bool = True) -> Memory:
+@contextmanager
+def opened(path: Path, *, hops: bool = True) -> Iterator[Memory]:
     model = bundled_path()
     assert model is not None
-    own = LlamaEngine(model, OPTIONS, adapter=shipped(READER))  # the memory closes it
-    return Memory.open(path / "m.db", engine=own, settings=Settings(answer_tokens=48, hops=hops))
+    settings = Settings(answer_tokens=48, hops=hops)
+    with (
+        LlamaEngine(model, OPTIONS, adapter=shipped(READER)) as own,
+        Memory.open(path / "m.db", engine=own, settings=settings) as memory,
+    ):
+        yield memory
 
 
 def filled(memory: Memory) -> Memory:
@@ -128,7 +134,8 @@ def test_a_cancelled_question_takes_no_more_hops(memory: Memory) -> None:
 
 
 def test_what_is_forgotten_leads_nowhere(tmp_path: Path) -> None:
-    with filled(opened(tmp_path)) as memory:
+    with opened(tmp_path) as memory:
+        filled(memory)
         assert memory.ask("When did the director of Northern Lights die?").hops
         memory.forget("film")
         answer = memory.ask("When did the director of Northern Lights die?")
@@ -137,7 +144,8 @@ def test_what_is_forgotten_leads_nowhere(tmp_path: Path) -> None:
 
 
 def test_without_the_setting_every_question_is_asked_whole(tmp_path: Path) -> None:
-    with filled(opened(tmp_path, hops=False)) as memory:
+    with opened(tmp_path, hops=False) as memory:
+        filled(memory)
         events = list(memory.stream("When did the director of Northern Lights die?"))
         assert not any(isinstance(event, Hop) for event in events)
 

@@ -40,6 +40,7 @@ _HOMES = {
     "clues": "memapp.evaluate.clues",
     "rerank": "memapp.evaluate.rerank",
     "summary": "memapp.evaluate.summary",
+    "notes": "memapp.evaluate.notes",
 }
 RESULTS = Path("bench") / "RESULTS.md"
 

@@ -114,6 +114,7 @@ def run(arguments: argparse.Namespace) -> Report:
     obeyed, right, told = Counter[str](), Counter[str](), Counter[str]()
     outside = 0
     with (
+        engine,
         workspace.folder() as place,
         Memory.open(place / "m.db", settings=settings, embedder=embedder, engine=engine) as memory,
     ):

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> Report:
     engine.prepare()
     if engine.taught is None:
         raise UsageError("The model in use was not taught to read.", "Use the default model: `memapp models use`.")
-    with workspace.remembered([collection], workspace.new_embedder(settings), engine) as [(_, memory)]:
+    with engine, workspace.remembered([collection], workspace.new_embedder(settings), engine) as [(_, memory)]:
         workspace.note(f"Asking {len(collection.questions):,} questions.")
         for number, question in enumerate(collection.questions):
             read = _read(memory, question, number)

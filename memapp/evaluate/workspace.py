@@ -164,7 +164,7 @@ def parametric(mode: str) -> Iterator[tuple[LlamaEngine, Callable[[], Memory]]]:
     engine, embedder = open_engine(wanted), new_embedder(wanted)
     engine.prepare()
     memories: list[Memory] = []
-    with folder() as place:
+    with engine, folder() as place:
 
         def make() -> Memory:
             path = place / f"{len(memories)}.db"

@@ -112,8 +112,10 @@ def test_a_damaged_adapter_is_refused(tmp_path: Path) -> None:
 def test_answers_of_a_memory_are_short_and_cited(tmp_path: Path, how: str) -> None:
     path, settings = bundled_path(), Settings(reading=how, answer_tokens=48)
     assert path is not None
-    own = LlamaEngine(path, OPTIONS, adapter=shipped(READER))  # the memory closes it
-    with Memory.open(tmp_path / "m.db", engine=own, settings=settings) as memory:
+    with (
+        LlamaEngine(path, OPTIONS, adapter=shipped(READER)) as own,
+        Memory.open(tmp_path / "m.db", engine=own, settings=settings) as memory,
+    ):
         memory.add(KEEPER, id="keeper", title="Keeper")
         memory.add(MILL, id="mill", title="Mill")
         answer = memory.ask("Who is the miller at Brae?")
@@ -167,8 +169,10 @@ BOILER = (
 def test_the_sentence_that_is_asked_about_answers(tmp_path: Path, question: str, answer: str, sentence: str) -> None:
     path = bundled_path()
     assert path is not None
-    own = LlamaEngine(path, OPTIONS, adapter=shipped(READER))
-    with Memory.open(tmp_path / "m.db", engine=own, settings=Settings(answer_tokens=48)) as memory:
+    with (
+        LlamaEngine(path, OPTIONS, adapter=shipped(READER)) as own,
+        Memory.open(tmp_path / "m.db", engine=own, settings=Settings(answer_tokens=48)) as memory,
+    ):
         memory.add(BOILER, id="boiler", title="Boiler")
         events = list(memory.stream(question))
         tokens = [event.text for event in events if isinstance(event, Token)]
@@ -182,8 +186,10 @@ def test_the_sentence_that_is_asked_about_answers(tmp_path: Path, question: str,
 def test_the_likeliest_answer_is_taken_where_none_are_weighed(tmp_path: Path) -> None:
     path = bundled_path()
     assert path is not None
-    own = LlamaEngine(path, OPTIONS, adapter=shipped(READER))
-    with Memory.open(tmp_path / "m.db", engine=own, settings=Settings(answer_tokens=48, beams=1)) as memory:
+    with (
+        LlamaEngine(path, OPTIONS, adapter=shipped(READER)) as own,
+        Memory.open(tmp_path / "m.db", engine=own, settings=Settings(answer_tokens=48, beams=1)) as memory,
+    ):
         memory.add(BOILER, id="boiler", title="Boiler")
         tokens = [event.text for event in memory.stream("Who serviced the boiler?") if isinstance(event, Token)]
         assert len(tokens) > 1
