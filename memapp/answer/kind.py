@@ -29,7 +29,7 @@ _UNFIT = (
     (re.compile(r"(?:what|which) (?:day|date)", re.IGNORECASE), _NO_DAY),
 )
 """How questions begin to ask, and what does not answer them."""
-_OF_A_DAY = re.compile(r"\b(?:date|day|birthday|born|die|died)\b", re.IGNORECASE)
+_OF_A_DAY = re.compile(r"\b(?:date|day|birthday|born|die|died|when)\b", re.IGNORECASE)
 
 
 _PLURAL = r"(?:[^\W\d_]+(?:[^\Wsui]s|ies)|people|children|men|women)"
@@ -55,8 +55,10 @@ def unfit(question: str) -> re.Pattern[str] | None:
 
 
 def whole_day(question: str, answer: str, sentence: str) -> str:
-    """The answer, or the day in its sentence where it is only the year of a birth, a death or a date asked for."""
+    """The answer, or the day in its sentence where a day is asked for and it is only the year."""
     if not (_YEAR.fullmatch(answer) and _OF_A_DAY.search(question)):
         return answer
     days = [sentence[one.start : one.end] for one in periods(sentence, date.min) if one.first == one.last]
-    return next((day for day in days if answer in day), answer)
+    whole = [day for day in days if answer in day]
+    # A year that also stands alone may be meant by itself.
+    return whole[0] if len(whole) == sentence.count(answer) == 1 else answer

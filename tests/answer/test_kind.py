@@ -39,13 +39,19 @@ def test_a_day_is_no_person_place_or_size(question: str, answer: str, unfit: boo
     [
         ("When did Ida die?", "1942", "3 May 1942"),
         ("When was Ida born?", "1861", "June 2, 1861"),
-        ("When did Ida move to Oslo?", "1861", "1861"),
+        ("When did Ida move there?", "1899", "1899"),
+        ("When did it happen?", "1942", "3 May 1942"),
+        ("Which year was it?", "1942", "1942"),
         ("When was Ida born?", "1899", "1899"),
         ("Where was Ida born?", "Oslo", "Oslo"),
     ],
 )
-def test_the_year_of_a_birth_or_a_death_becomes_its_day(question: str, answer: str, told: str) -> None:
+def test_only_the_year_of_a_day_that_is_asked_for_becomes_the_day(question: str, answer: str, told: str) -> None:
     assert kind.whole_day(question, answer, "Ida (June 2, 1861 in Oslo; 3 May 1942) moved there in 1899.") == told
+
+
+def test_a_year_that_also_stands_alone_is_left_as_it_is() -> None:
+    assert kind.whole_day("When was it lit?", "1871", "Begun on 3 May 1871, it was lit in 1871.") == "1871"
 
 
 @pytest.mark.parametrize(
