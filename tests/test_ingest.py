@@ -208,8 +208,16 @@ def test_cancelled_before_it_began(store: Store) -> None:
     assert len(kept(store)) < 100
 
 
-def _interrupt_soon() -> None:
-    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+def _interrupted_meanwhile() -> None:
+    """Returns once Ctrl-C came from elsewhere: never later, when it would end whatever runs then."""
+    sent = threading.Event()
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        sent.set()
+
+    threading.Timer(0.2, interrupt).start()
+    assert sent.wait(60)
 
 
 def test_ctrl_c_while_it_embeds(store: Store) -> None:
@@ -223,12 +231,9 @@ def test_ctrl_c_while_it_embeds(store: Store) -> None:
 
 
 def test_ctrl_c_while_it_waits_for_a_reader(store: Store) -> None:
-    release = threading.Event()
-
     def slow() -> Iterator[Document]:
         yield from documents(6)
-        _interrupt_soon()
-        release.wait(1)
+        _interrupted_meanwhile()
 
     report = take_in(store, slow())
     assert report.interrupted
@@ -239,8 +244,7 @@ def test_ctrl_c_while_the_last_is_committed(store: Store, monkeypatch: pytest.Mo
     put = store.put
 
     def slow(*arguments: Any) -> Any:
-        _interrupt_soon()
-        time.sleep(0.6)
+        _interrupted_meanwhile()
         return put(*arguments)
 
     monkeypatch.setattr(store, "put", slow)
