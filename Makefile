@@ -10,10 +10,11 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/python data/demo.py
 
-# A worker a core, each with one thread: most of the suite's time is spent beside the models.
+# A worker a core, each with one thread: most of the suite's time is spent beside the models. One that dies is a failure
+# at once: pytest-xdist can wait for ever after it replaced one.
 test: $(READY)
 	MEMAPP_THREADS=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-	    $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	    $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 check: $(READY)
 	$(BIN)/ruff format --check .
