@@ -43,18 +43,3 @@ def write(path: Path, tensors: Mapping[str, Vectors], alpha: float, small: bool 
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def read(path: Path) -> tuple[dict[str, Vectors], float]:
-    """The tensors of an adapter in 32 bits, by name, and its alpha. Raises OSError and ValueError for another file."""
-    import gguf
-    import numpy as np
-
-    reader: Any = gguf.GGUFReader(path)
-    alpha = reader.get_field("adapter.lora.alpha")
-    if alpha is None:
-        raise ValueError(f"{path.name} is not an adapter")
-    tensors = {
-        one.name: np.array(gguf.dequantize(one.data, one.tensor_type), np.float32) for one in reader.tensors
-    }
-    return tensors, float(alpha.contents())

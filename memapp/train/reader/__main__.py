@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-STEPS = ("prepare", "fit", "tune", "pack")
+STEPS = ("prepare", "fit", "pack")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

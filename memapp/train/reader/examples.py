@@ -53,17 +53,12 @@ def known(pieces: Pieces, held_out: bool) -> list[Pair]:
 
 def prompt(pieces: Pieces, question: Ints, passages: Sequence[int], before: bool = True) -> Ints:
     """The prompt that the reader goes on with; as memapp.answer.reading has it."""
-    return prompt_of(pieces, question, [pieces.passages[passage] for passage in passages], before)
-
-
-def prompt_of(pieces: Pieces, question: Ints, passages: Sequence[Ints], before: bool = True) -> Ints:
-    """The same with the passages' tokens."""
     parts = [pieces.part("head")]
     if before:
         parts += [pieces.part("question"), question]
     for number, passage in enumerate(passages, 1):
         numbered = pieces.numbered(number)
-        parts += [numbered if before or number > 1 else numbered[1:], passage]
+        parts += [numbered if before or number > 1 else numbered[1:], pieces.passages[passage]]
     parts += [pieces.part("again"), question, pieces.part("tail"), pieces.part("answer")]
     return np.concatenate(parts)
 
@@ -71,7 +66,7 @@ def prompt_of(pieces: Pieces, question: Ints, passages: Sequence[Ints], before: 
 def reading(pieces: Pieces, pair: Pair, chance: random.Random) -> Example:
     """A prompt of some passages in any order, with the right one among them or without."""
     unanswered = chance.random() < UNANSWERED
-    read = others(pieces, pair, chance.choice(COUNTS) - (not unanswered), chance)
+    read = _others(pieces, pair, chance.choice(COUNTS) - (not unanswered), chance)
     place = chance.randint(0, len(read))
     if not unanswered:
         read.insert(place, pair.passage)
@@ -81,8 +76,7 @@ def reading(pieces: Pieces, pair: Pair, chance: random.Random) -> Example:
     return Example(np.concatenate([asked, *said, pieces.part("end")]), len(asked))
 
 
-def others(pieces: Pieces, pair: Pair, count: int, chance: random.Random) -> list[int]:
-    """Passages to stand beside a question's own, fewer where they would be too long."""
+def _others(pieces: Pieces, pair: Pair, count: int, chance: random.Random) -> list[int]:
     near = list(map(int, pair.others))
     chance.shuffle(near)
     found: list[int] = []
@@ -114,20 +108,19 @@ def asking(pieces: Pieces, question: int) -> Example:
 def made(pieces: Pieces, passage: int, written: Sequence[int]) -> Pair | None:
     """What was written after an invitation, if it is a question on the passage that the passage answers."""
     next_, ids = list(map(int, pieces.part("ask_next"))), list(written)
-    at = find(ids, next_)
+    at = _find(ids, next_)
     if at < 1:
         return None
     answer, question = ids[:at], ids[at + len(next_) :]
     text = list(map(int, pieces.passages[passage]))
-    if not (len(answer) <= 12 and 4 <= len(question) <= 32) or find(text, answer) < 0 or find(question, answer) >= 0:
+    if not (len(answer) <= 12 and 4 <= len(question) <= 32) or _find(text, answer) < 0 or _find(question, answer) >= 0:
         return None
     alike = pieces.alike[passage]
-    others = [one for one in map(int, alike) if one >= 0 and find(list(pieces.passages[one]), answer) < 0]
+    others = [one for one in map(int, alike) if one >= 0 and _find(list(pieces.passages[one]), answer) < 0]
     return Pair(np.array(question, np.int32), np.array(answer, np.int32), passage, np.array(others, np.int32))
 
 
-def find(text: Sequence[int], part: Sequence[int]) -> int:
-    """Where a part stands first; -1 where it does not."""
+def _find(text: Sequence[int], part: Sequence[int]) -> int:
     length = len(part)
     first = part[0] if length else -1
     return next(

@@ -67,7 +67,8 @@ class Fit:
         self.chance = random.Random(options.seed)
         torch.manual_seed(options.seed)
         self.pieces = ragged.load(options.pieces, Pieces)
-        self.base = llama_torch.load(options.model, self.number, options.device)
+        dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
+        self.base = llama_torch.load(options.model, dtype, options.device)
         self.figures: dict[str, object] = {}
 
     def run(self) -> None:
@@ -97,11 +98,6 @@ class Fit:
 
     def _readings(self, pairs: Sequence[Pair]) -> list[Example]:
         return [examples.reading(self.pieces, pair, self.chance) for pair in pairs]
-
-    @property
-    def number(self) -> torch.dtype:
-        """The kind of the frozen weights' numbers."""
-        return torch.bfloat16 if self.options.device == "cuda" else torch.float32
 
     # Making questions
 
@@ -168,7 +164,7 @@ class Fit:
 
     def _loss(self, model: Llama, batch: Sequence[Example]) -> torch.Tensor:
         """Cross-entropy of what is to be learned. Padding is on the right, where no token looks."""
-        width = -(-max(len(one.ids) for one in batch) // 16) * 16
+        width = -(-max(len(one.ids) for one in batch) // 64) * 64
         ids = np.zeros((len(batch), width), np.int64)
         learned = np.zeros((len(batch), width), bool)
         for row, one in enumerate(batch):
