@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _NEAREST = 120
 """Characters of a passage that is shown because there is no answer."""
+_UNSURE = "Not sure: this is as likely wrong as right."
 
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What to look for, in your own words.")]
 
@@ -276,6 +277,8 @@ def _print_source(citation: Citation) -> None:
 
 
 def _print_evidence(answer: Answer, given: Options) -> None:
+    if answer.unsure:
+        output.out(_UNSURE)
     for citation in answer.citations:
         _print_source(citation)
         output.out(output.paragraph(output.one_line(citation.text), indent=4))

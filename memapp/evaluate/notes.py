@@ -43,6 +43,10 @@ class Values:
     """Whether a right answer stands in what is said, of the same."""
     withheld: list[float] = field(default_factory=list)
     """Of those that they do not."""
+    unsure_right: list[float] = field(default_factory=list)
+    """Whether a right answer is said not to be sure."""
+    unsure: list[float] = field(default_factory=list)
+    """Whether what the notes do not tell is withheld or said not to be sure."""
     seconds: list[float] = field(default_factory=list)
 
 
@@ -94,27 +98,50 @@ def _score(values: Values, asked: Asked, answer: Answer) -> bool:
     """Takes an answer in; whether it is right."""
     if not asked.answers:
         values.withheld.append(float(answer.abstained))
+        values.unsure.append(float(answer.abstained or answer.unsure))
         return answer.abstained
     said = "" if answer.abstained else cite.unmarked(answer.text)
     values.f1.append(metrics.f1(said, asked.answers))
-    values.right.append(metrics.contains(said, asked.answers))
-    return bool(values.right[-1])
+    right = bool(metrics.contains(said, asked.answers))
+    values.right.append(float(right))
+    if right:
+        values.unsure_right.append(float(answer.unsure))
+    return right
 
 
 def _report(found: dict[str, Values]) -> Report:
     whole = Values()
     for values in found.values():
-        for name in ("f1", "right", "withheld", "seconds"):
+        for name in ("f1", "right", "withheld", "unsure_right", "unsure", "seconds"):
             getattr(whole, name).extend(getattr(values, name))
     rows: list[tuple[Cell, ...]] = []
     figures: dict[str, object] = {}
     for name, values in {**found, "all": whole}.items():
         f1, right = metrics.interval(values.f1), metrics.interval(values.right)
-        withheld = statistics.fmean(values.withheld) if values.withheld else ""
+        withheld, unsure = _mean(values.withheld), _mean(values.unsure)
         between = f"[{right.low:.3f}, {right.high:.3f}]"
         median = f"{statistics.median(values.seconds):.2f} s"
-        rows.append((name, len(values.f1), right.mean, between, f1.mean, len(values.withheld), withheld, median))
-        figures[name] = {"right": right.mean, "F1": f1.mean, "withheld": withheld}
-    notes = ("Right: one of the right answers stands in what is said. What is withheld counts as wrong, for F1 too.",)
-    columns = ("notes", "told", "right", "95 %", "F1", "not told", "withheld", "a question")
+        told = (name, len(values.f1), right.mean, between, _mean(values.unsure_right), f1.mean)
+        rows.append((*told, len(values.withheld), withheld, unsure, median))
+        figures[name] = {"right": right.mean, "F1": f1.mean, "withheld": withheld, "withheld or not sure": unsure}
+    notes = (
+        "Right: one of the right answers stands in what is said. What is withheld counts as wrong, for F1 too. "
+        "Not sure: given with a confidence that says it is as likely wrong as right.",
+    )
+    columns = (
+        "notes",
+        "told",
+        "right",
+        "95 %",
+        "right but not sure",
+        "F1",
+        "not told",
+        "withheld",
+        "or not sure",
+        "a question",
+    )
     return Report("notes", columns, tuple(rows), figures, notes)
+
+
+def _mean(values: list[float]) -> Cell:
+    return statistics.fmean(values) if values else ""

@@ -20,13 +20,14 @@ from memapp.evaluate.report import Cell, Report
 from memapp.evaluate.split import asking_held_out
 from memapp.memory import Memory
 from memapp.protocols import Engine
-from memapp.types import Beam, Hit, Piece, Sampling
+from memapp.types import UNSURE_BELOW, Beam, Hit, Piece, Sampling
 
 WAYS = ("gold alone", "gold among 4 others", "found by recall", "gold taken out")
 _READER = {ask.SEQUENTIAL: "reader", ask.SET: "reader, passages as a set", ask.APART: "reader, passages apart"}
 """What the table calls it, by the way in which it reads."""
 _LIKELIEST = ", its likeliest answer"
 _TOKENS = 48
+_RIGHT = 0.5
 _PLAIN = Sampling(_TOKENS, stop=("\n\n",))
 
 
@@ -171,7 +172,7 @@ def _report(name: str, found: Found, questions: int) -> Report:
         notes.append(
             f"{how}: confidence tells whether the gold is among the passages with AUROC {right:.3f}; expected "
             f"calibration error {error:.3f}; without the gold {float(np.mean(not_told.withheld)):.3f} are withheld; "
-            f"{outside} citations of passages that were not read."
+            f"{outside} citations of passages that were not read. {_by_confidence(told, not_told)}"
         )
         figures[how] = {"AUROC": right, "ECE": error, "outside": outside}
     notes += _gains(found)
@@ -179,6 +180,20 @@ def _report(name: str, found: Found, questions: int) -> Report:
     ways = tuple(dict.fromkeys(way for way, _ in found))
     title = f"reader: {name}" if len(ways) == len(WAYS) else f"reader: {name}, {', '.join(ways)}"
     return Report(title, columns, tuple(rows), figures, tuple(notes))
+
+
+def _by_confidence(told: Values, not_told: Values) -> str:
+    """How many answers are given as sure and as not sure, and how many of either are right."""
+    f1 = [*told.f1, *([0.0] * len(not_told.sure))]
+    every = zip([*told.sure, *not_told.sure], f1, [*told.withheld, *not_told.withheld], strict=True)
+    given = [(sure >= UNSURE_BELOW, right >= _RIGHT) for sure, right, withheld in every if not withheld]
+    sure, unsure = ([right for certain, right in given if certain is wanted] for wanted in (True, False))
+    parts = [
+        f"{len(some)} with a confidence {name} {UNSURE_BELOW}, of which {float(np.mean(some)):.2f} right"
+        for name, some in (("from", sure), ("below", unsure))
+        if some
+    ]
+    return f"Given {' and '.join(parts)} (F1 at least {_RIGHT})." if parts else ""
 
 
 def _gains(found: Found) -> list[str]:

@@ -67,6 +67,7 @@ class Entry:
     abstained: bool = False
     erased: bool = False
     confidence: float | None = None
+    unsure: bool = False
     seconds: float | None = None
     dropped: int = 0
     changed: int = 0
@@ -115,6 +116,7 @@ def entry_of_answer(answer: Answer, at: str, seconds: float | None = None) -> En
         finish=answer.finish,
         abstained=answer.abstained,
         confidence=answer.confidence,
+        unsure=answer.unsure,
         seconds=seconds,
         dropped=len(answer.dropped),
         changed=answer.influence.changed if answer.influence else 0,
@@ -144,6 +146,7 @@ def facts(entry: Entry) -> str:
     cited = sum(source.cited for source in entry.sources)
     parts = [
         "not in memory" if entry.abstained else "",
+        "not sure" if entry.unsure else "",
         "" if entry.abstained else _ENDINGS.get(entry.finish, ""),
         count(cited, "source") if cited else ("" if entry.erased or entry.abstained else "no source cited"),
         f"confidence {entry.confidence:.0%}" if entry.confidence is not None and not entry.abstained else "",

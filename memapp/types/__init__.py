@@ -42,6 +42,7 @@ from memapp.types.remembered import (
     Span,
 )
 from memapp.types.told import (
+    UNSURE_BELOW,
     Answer,
     Apart,
     Beam,
@@ -70,6 +71,7 @@ from memapp.types.told import (
 
 __all__ = [
     "TURN_MARK",
+    "UNSURE_BELOW",
     "_STAMPED",
     "Answer",
     "Apart",

@@ -279,6 +279,10 @@ class Hop:
     confidence: float
 
 
+UNSURE_BELOW = 0.5
+"""Confidence below which an answer is as likely wrong as right (`memapp bench reader`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer with its evidence."""
@@ -306,6 +310,11 @@ class Answer:
     """What the prompt's room went to; None where there was no prompt."""
     hops: tuple[Hop, ...] = ()
     """The questions that were asked instead of this one, in order; none where it was asked as it is."""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it is given from passages, but as likely wrong as right."""
+        return bool(self.citations) and not self.abstained and self.confidence < UNSURE_BELOW
 
 
 @dataclass(frozen=True, slots=True)

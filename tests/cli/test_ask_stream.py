@@ -9,7 +9,7 @@ import pytest
 
 from memapp.cli.ask import _print_evidence, _print_stream
 from memapp.cli.options import Options
-from memapp.types import Answer, Done, Event, Hop, Recalled, Token
+from memapp.types import Answer, Citation, Done, Event, Hop, Recalled, Token
 
 
 class Terminal(io.StringIO):
@@ -52,3 +52,11 @@ def test_the_hops_to_an_answer_are_told_while_they_are_made_and_after_it() -> No
         told.truncate(0)
         _print_evidence(answer, Options())
     assert "Who directed Jump for Glory? Raoul Walsh\n" in told.getvalue()
+
+
+@pytest.mark.parametrize(("confidence", "said"), [(0.49, True), (0.5, False)])
+def test_an_answer_that_is_as_likely_wrong_as_right_is_said_to_be(confidence: float, said: bool) -> None:
+    shown = Terminal()
+    with redirect_stdout(shown), redirect_stderr(io.StringIO()):
+        _print_evidence(Answer("q", "a [1]", (Citation(1, "d", "T", "text", 0, 4),), confidence), Options())
+    assert shown.getvalue().startswith("Not sure: this is as likely wrong as right.\n[1]") == said

@@ -120,6 +120,18 @@ def test_cited_sources_come_first_by_number_with_all_their_quotes() -> None:
     assert facts(entry) == "cut at the length limit · 2 sources · confidence 50% · 1 passage unread · 1.2 s"
 
 
+@pytest.mark.parametrize(
+    ("confidence", "citations", "abstained", "shown"),
+    [(0.49, 1, False, "not sure · 1 source · confidence 49%"), (0.5, 1, False, "1 source · confidence 50%"),
+     (0.0, 0, False, "no source cited · confidence 0%"), (0.2, 0, True, "not in memory")],
+)  # fmt: skip
+def test_an_answer_that_is_as_likely_wrong_as_right_is_said_to_be(
+    confidence: float, citations: int, abstained: bool, shown: str
+) -> None:
+    answer = Answer("q", "a", (_citation(1, 7, 10),) * citations, confidence=confidence, abstained=abstained)
+    assert facts(entry_of_answer(answer, "2026-01-01")) == shown
+
+
 def test_a_kept_turn_shows_its_citations_and_an_erased_one_nothing() -> None:
     kept = entry_of_turn(StoredTurn(3, "s", "q", "a [1]", "2026-01-01", (_citation(1, 7, 10),)))
     assert [(source.label, source.passage, source.quotes) for source in kept.sources] == [("1", None, (Span(10, 14),))]
