@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _NEAREST = 120
 """Characters of a passage that is shown because there is no answer."""
-_UNSURE = "Not sure: this is as likely wrong as right."
+_UNSURE = "Not sure: this may well be wrong."
 
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What to look for, in your own words.")]
 

@@ -126,7 +126,7 @@ def _report(found: dict[str, Values]) -> Report:
         figures[name] = {"right": right.mean, "F1": f1.mean, "withheld": withheld, "withheld or not sure": unsure}
     notes = (
         "Right: one of the right answers stands in what is said. What is withheld counts as wrong, for F1 too. "
-        "Not sure: given with a confidence that says it is as likely wrong as right.",
+        "Not sure: given with a confidence below 0.5.",
     )
     columns = (
         "notes",

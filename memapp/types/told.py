@@ -280,7 +280,7 @@ class Hop:
 
 
 UNSURE_BELOW = 0.5
-"""Confidence below which an answer is as likely wrong as right (`memapp bench reader`)."""
+"""Confidence below which an answer is no likelier right than wrong (`memapp bench reader`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +313,7 @@ class Answer:
 
     @property
     def unsure(self) -> bool:
-        """Whether it is given from passages, but as likely wrong as right."""
+        """Whether it is given from passages, but no likelier right than wrong."""
         return bool(self.citations) and not self.abstained and self.confidence < UNSURE_BELOW
 
 

@@ -59,4 +59,4 @@ def test_an_answer_that_is_as_likely_wrong_as_right_is_said_to_be(confidence: fl
     shown = Terminal()
     with redirect_stdout(shown), redirect_stderr(io.StringIO()):
         _print_evidence(Answer("q", "a [1]", (Citation(1, "d", "T", "text", 0, 4),), confidence), Options())
-    assert shown.getvalue().startswith("Not sure: this is as likely wrong as right.\n[1]") == said
+    assert shown.getvalue().startswith("Not sure: this may well be wrong.\n[1]") == said
