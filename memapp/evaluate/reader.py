@@ -28,6 +28,7 @@ _READER = {ask.SEQUENTIAL: "reader", ask.SET: "reader, passages as a set", ask.A
 _LIKELIEST = ", its likeliest answer"
 _TOKENS = 48
 _RIGHT = 0.5
+"""F1 from which an answer counts as right beside its confidence."""
 _PLAIN = Sampling(_TOKENS, stop=("\n\n",))
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,7 +43,7 @@ class Circumstances:
 
 def circumstances(command: Sequence[str]) -> Circumstances:
     """This machine, its load, and this moment; of paths among the arguments only the last part is told."""
-    shown = " ".join(_shown(part) for part in command)
+    shown = shlex.join(_shown(part) for part in command)
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return Circumstances(machine() + load, datetime.now(UTC).strftime("%Y-%m-%d"), shown)
 

@@ -280,7 +280,8 @@ class Hop:
 
 
 UNSURE_BELOW = 0.5
-"""Confidence below which an answer is no likelier right than wrong (`memapp bench reader`)."""
+"""Confidence below which an answer is no likelier right than wrong: measured for the model that was taught to read
+(`memapp bench reader`), taken over for others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def test_the_hops_to_an_answer_are_told_while_they_are_made_and_after_it() -> No
 
 
 @pytest.mark.parametrize(("confidence", "said"), [(0.49, True), (0.5, False)])
-def test_an_answer_that_is_as_likely_wrong_as_right_is_said_to_be(confidence: float, said: bool) -> None:
+def test_an_answer_that_is_no_likelier_right_than_wrong_is_said_to_be(confidence: float, said: bool) -> None:
     shown = Terminal()
     with redirect_stdout(shown), redirect_stderr(io.StringIO()):
         _print_evidence(Answer("q", "a [1]", (Citation(1, "d", "T", "text", 0, 4),), confidence), Options())

@@ -61,3 +61,8 @@ def test_private_folders_are_not_told() -> None:
     when = circumstances(["memapp", "bench", "x", "--set", "/home/somebody/private/set.json"])
     assert when.command == "memapp bench x --set set.json"
     assert "cores" in machine()
+
+
+def test_a_command_is_told_so_that_it_can_be_given_again() -> None:
+    when = circumstances(["memapp", "bench", "reader", "--ways", "gold alone", "found by recall"])
+    assert when.command == "memapp bench reader --ways 'gold alone' 'found by recall'"

@@ -125,7 +125,7 @@ def test_cited_sources_come_first_by_number_with_all_their_quotes() -> None:
     [(0.49, 1, False, "not sure · 1 source · confidence 49%"), (0.5, 1, False, "1 source · confidence 50%"),
      (0.0, 0, False, "no source cited · confidence 0%"), (0.2, 0, True, "not in memory")],
 )  # fmt: skip
-def test_an_answer_that_is_as_likely_wrong_as_right_is_said_to_be(
+def test_an_answer_that_is_no_likelier_right_than_wrong_is_said_to_be(
     confidence: float, citations: int, abstained: bool, shown: str
 ) -> None:
     answer = Answer("q", "a", (_citation(1, 7, 10),) * citations, confidence=confidence, abstained=abstained)
