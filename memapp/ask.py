@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from memapp import complete, multihop, withhold
 from memapp.answer import candidates, cite, confidence, decompose, order, prompt, quote, reading
 from memapp.answer.plan import Plan
+from memapp.answer.pointing import Point
 from memapp.errors import UsageError
 from memapp.protocols import Engine, SetEngine, SoftEngine, StateStore, Taught
 from memapp.recall import changed
@@ -60,6 +61,8 @@ class Beside:
     """Where what the model makes of passages that are read apart is kept."""
     remind: Remind | None = None
     """The bank of soft tokens."""
+    point: Point | None = None
+    """The span reader, for weighing what the reader writes."""
 
 
 def stream(
@@ -103,7 +106,7 @@ def _whole(
 ) -> Iterator[Event]:
     """Tokens, Citations and Done of a question that is asked as it is, as what was `tried` in hops came to nothing."""
     clock = Clock()
-    way = _way(engine, recall.settings, question, found.question)
+    way = _way(engine, recall.settings, question, found.question, beside.point)
     read = prompt.worth_reading(changed.current(found.question, found.hits), recall.settings.focus)
     made, note = prompted(way.engine, recall.settings, way.question, read, history, way.form)
     made, missing = _reminded(recall, way, beside.remind, found, made)
@@ -186,11 +189,11 @@ class _Way:
     judged: Callable[[Recall, SearchResult, _Draft, prompt.Prompt], Answer]
 
 
-def _way(engine: Engine, settings: Settings, asked: str, alone: str) -> _Way:
+def _way(engine: Engine, settings: Settings, asked: str, alone: str, point: Point | None) -> _Way:
     """As it was taught, where it was; `alone` is the question as it stands without the turns before it."""
     reader = reader_of(engine, settings)
     if reader is not None:
-        return _Way(reader, alone, form_of(reader), reading_sampling(settings), _told)
+        return _Way(reader, alone, form_of(reader), reading_sampling(settings), functools.partial(_told, point))
     # A small model has said what it has to say in its first paragraph.
     stop = () if settings.trust_model else ("\n\n",)
     return _Way(engine, asked, form_of(None), complete.sampling(settings, settings.answer_tokens, stop), _judged)
@@ -339,9 +342,9 @@ def form_of(reader: Engine | None) -> prompt.Form:
     return prompt.Plain() if reader is None else reading.Form()
 
 
-def _told(recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:
+def _told(point: Point | None, recall: Recall, found: SearchResult, draft: _Draft, made: prompt.Prompt) -> Answer:
     """The reader's few words with the sentence that says them, or the abstention."""
-    best = candidates.chosen(found.question, draft.likely, made.used, made.numbered)
+    best = candidates.chosen(found.question, draft.likely, made.used, made.numbered, point)
     cited, unread = best.cited, _unread(found, made)
     answer = Answer(draft.question, cited.text, cited.citations, best.confidence, hits=found.hits, dropped=unread)
     if draft.stopped:

@@ -39,6 +39,7 @@ def doctor(store: str | None, settings: Settings, namespace: str = "default") ->
         ("disk", lambda: _disk(location)),
         ("store", lambda: _store(location, settings, namespace)),
         ("embedder", _embedder),
+        ("span reader", _span_reader),
         ("model", lambda: _model(settings)),
         ("device", _device),
         ("plugins", _plugins),
@@ -117,6 +118,18 @@ def _embedder() -> Iterator[Check]:
     graph = data_dir() / "models" / minilm.NAME / minilm.GRAPH_FILE
     state = f"{graph}" if graph.is_file() else "not yet; `memapp init` or the first ingest makes it"
     yield Check(f"{minilm.NAME} prepared", True, state)
+
+
+def _span_reader() -> Iterator[Check]:
+    from memapp.models import span_reader
+    from memapp.settings import shipped
+
+    path = shipped(span_reader.WEIGHTS)
+    span_reader.read_weights(path)  # raises, and says why
+    graph = data_dir() / "models" / span_reader.NAME / span_reader.GRAPH_FILE
+    state = f"{graph}" if graph.is_file() else "not yet; the first answer makes it"
+    yield Check("span reader", True, f"{path}, as its manifest says")
+    yield Check("span reader prepared", True, state)
 
 
 def _model(settings: Settings) -> Iterator[Check]:

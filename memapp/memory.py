@@ -102,7 +102,10 @@ class Memory(Kept):
         report(Progress("embedder", 0, 2))
         self.embedder.prepare()
         report(Progress("model", 1, 2))
-        self._opened_engine(progress).prepare()
+        engine = self._opened_engine(progress)
+        engine.prepare()
+        if self.settings.span_reader and asking.reader_of(engine, self.settings) is not None:
+            self.span_reader.prepare()
         report(Progress("model", 2, 2))
 
     # Remembering

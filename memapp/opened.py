@@ -10,7 +10,7 @@ from memapp import ask as asking
 from memapp import search as finding
 from memapp.errors import ModelError, UsageError
 from memapp.gist import Gist
-from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer, SetEngine, StateModel
+from memapp.protocols import Embedder, Engine, Extractor, MemoryLayer, SetEngine, SpanReader, StateModel
 from memapp.settings import Settings
 from memapp.store import content
 from memapp.store.kv import PassageStates
@@ -49,6 +49,7 @@ class Opened:
         self._layers: dict[str, MemoryLayer] = {}
         self._states: PassageStates | None = None
         self._encoder: SoftEncoder | None = None
+        self._span_reader: SpanReader | None = None
         self._lock = threading.RLock()
         self._gist = Gist(store, lambda: self.embedder, settings.gist_tokens)
 
@@ -93,6 +94,16 @@ class Opened:
 
                 self._extractor = open_extractor(self.embedder.identity)
             return self._extractor
+
+    @property
+    def span_reader(self) -> SpanReader:
+        """What points at answers; made at first use."""
+        with self._lock:
+            if self._span_reader is None:
+                from memapp.models.span_reader import MiniLMSpanReader
+
+                self._span_reader = MiniLMSpanReader(threads=self.settings.threads)
+            return self._span_reader
 
     @property
     def engine(self) -> Engine:
@@ -215,7 +226,8 @@ class Opened:
             reader, used = self._encoder.reader, self.engine.identity
             if reader != used:
                 raise ModelError(f"The soft tokens are for {reader}, not for {used}.", "Set `bank` to 0.")
-        return asking.Beside(self._bias(), self._passage_states(), remind)
+        point = self.span_reader.spans if self.settings.span_reader else None
+        return asking.Beside(self._bias(), self._passage_states(), remind, point)
 
     # States of passages
 

@@ -76,6 +76,37 @@ class Embedder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Where in a passage the answer to a question may stand, as log-probabilities over its tokens."""
+
+    offsets: NDArray[np.int32]
+    """Shape (tokens, 2): token i is passage[offsets[i, 0]:offsets[i, 1]], in characters."""
+    starts: Vectors
+    """That it begins with token i, shape (tokens,)."""
+    ends: Vectors
+    """That it ends with token i, shape (tokens,)."""
+    nothing: float
+    """That the passage does not tell: the rest of beginnings and that of ends, together."""
+
+
+class SpanReader(Protocol):
+    """Points at answers. Safe to use from several threads."""
+
+    @property
+    def identity(self) -> str:
+        """Name and hash of the weights."""
+        ...
+
+    def spans(self, question: str, passages: Sequence[str]) -> list[Spans]:
+        """What it makes of the question beside each passage, in order. Raises ModelError leaves."""
+        ...
+
+    def prepare(self) -> None:
+        """Loads what `spans` needs, so that no later call waits for it."""
+        ...
+
+
 class Extractor(Protocol):
     """Passages to what they speak of."""
 

@@ -2,8 +2,8 @@
 
 A small reader knows what kind of thing is asked for, but takes it from the wrong sentence: among its eight likeliest
 answers a right one is found far more often than it is the first. So each is weighed also by how near the question's
-words stand to it (term proximity; Tao and Zhai, 2007), by how many of them its sentence shares, and by whether it only
-repeats them.
+words stand to it (term proximity; Tao and Zhai, 2007), by how many of them its sentence shares, by whether it only
+repeats them, and by how likely a span reader, another model that read the passage, holds it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from memapp.answer import cite, kind, reading, speakers
+from memapp.answer import cite, kind, pointing, reading, speakers
+from memapp.answer.pointing import Point
 from memapp.types import Hit, Piece
 
 NEAR, SHARED, REPEATS, UNFOUND, UNFIT = 6.0, 4.0, -2.0, -1.5, -4.0
@@ -24,6 +25,9 @@ has what each gives, set by set."""
 NOTHING, LACKING, TEMPERATURE = 2.0, 4.0, 2.0
 """What is added to the log-probability that nothing tells, always and for the share of the question's words that the
 passage of the answer lacks; and what all scores are divided by to become a confidence."""
+POINTED, DOUBTED, LEAST = 0.5, 0.5, -12.0
+"""How much the span reader's log-probability of an answer in its passage counts, and that of the passage telling
+nothing; and what it is at least, in nats."""
 BEHIND = 3.0
 """Nats by which a further answer may score less than the best one, where several are asked for."""
 REACH = 8.0
@@ -55,11 +59,19 @@ class Candidate:
     sentence: cite.Sentence | None
     """The sentence that says it; None where none does."""
     score: float
+    doubt: float = 0.0
+    """What the span reader adds to the log-probability that nothing tells, in nats."""
 
 
-def chosen(question: str, beams: Sequence[Piece], hits: Sequence[Hit], numbered: Callable[[int], Hit | None]) -> Choice:
+def chosen(
+    question: str,
+    beams: Sequence[Piece],
+    hits: Sequence[Hit],
+    numbered: Callable[[int], Hit | None],
+    point: Point | None = None,
+) -> Choice:
     """The best of what was written, however likely it is that nothing tells: that counts for its confidence."""
-    found = weighed(question, beams, hits, numbered)
+    found = weighed(question, beams, hits, numbered, point)
     best = next((one for one in found if one.text), None)
     if best is None:
         return Choice(cite.Cited("", (), 0.0), 0.0)
@@ -98,7 +110,7 @@ def _overlap(one: set[str], other: set[str]) -> bool:
 def _confidence(best: Candidate, found: Sequence[Candidate], asked: set[str]) -> float:
     passage = best.sentence.hit.passage if best.sentence else None
     lacking = 1 - _share(asked, set(cite.words(f"{passage.title}\n{passage.text}"))) if passage else 1.0
-    nothing = _untold(found) + NOTHING + LACKING * lacking
+    nothing = _untold(found) + NOTHING + LACKING * lacking + best.doubt
     scores = [one.score for one in found if one.text]
     return 1 / sum(math.exp((score - best.score) / TEMPERATURE) for score in [*scores, nothing])
 
@@ -111,10 +123,14 @@ def _untold(found: Sequence[Candidate]) -> float:
 
 
 def weighed(
-    question: str, beams: Sequence[Piece], hits: Sequence[Hit], numbered: Callable[[int], Hit | None]
+    question: str,
+    beams: Sequence[Piece],
+    hits: Sequence[Hit],
+    numbered: Callable[[int], Hit | None],
+    point: Point | None = None,
 ) -> list[Candidate]:
     """The answers that were written as `beams`, best first, and last that nothing tells. `numbered` gives the passage
-    that a number names."""
+    that a number names, `point` what a span reader makes of passages; without it they are weighed without it."""
     asked = _Asked(set(cite.words(question)), "or" in cite.tokens(question), kind.unfit(question))
     read = cite.sentences_of(hits)
     found: dict[str, tuple[str, float, list[Hit]]] = {}
@@ -125,7 +141,24 @@ def weighed(
         named = numbered(told.number)
         found[text.casefold()] = (before[0], _added(before[1], beam.logprob), before[2] + ([named] if named else []))
     every = [_candidate(text, logprob, asked, named, read) for text, logprob, named in found.values()]
+    every = _pointed(question, every, point) if point else every
     return sorted(every, key=lambda one: (not one.text, -one.score))
+
+
+def _pointed(question: str, found: Sequence[Candidate], point: Point) -> list[Candidate]:
+    """The candidates, each with what the span reader makes of it in the passage of its sentence."""
+    hits = {one.sentence.hit.rank: one.sentence.hit for one in found if one.sentence}
+    shown = {rank: reading.shown(hit.passage) for rank, hit in hits.items()}
+    spans = dict(zip(shown, point(question, list(shown.values())), strict=True)) if shown else {}
+    made = []
+    for one in found:
+        likely, doubt = LEAST, 0.0
+        if one.sentence:
+            rank = one.sentence.hit.rank
+            likely = max(likely, pointing.logprob(spans[rank], shown[rank], one.text))
+            doubt = DOUBTED * max(LEAST, spans[rank].nothing)
+        made.append(replace(one, score=one.score + POINTED * likely, doubt=doubt) if one.text else one)
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from memapp import ask
 from memapp.answer import candidates, cite, prompt, reading
+from memapp.answer.pointing import Point
 from memapp.errors import UsageError
 from memapp.evaluate import metrics, workspace
 from memapp.evaluate.data import Question, load
@@ -26,6 +27,7 @@ WAYS = ("gold alone", "gold among 4 others", "found by recall", "gold taken out"
 _READER = {ask.SEQUENTIAL: "reader", ask.SET: "reader, passages as a set", ask.APART: "reader, passages apart"}
 """What the table calls it, by the way in which it reads."""
 _LIKELIEST = ", its likeliest answer"
+_UNPOINTED = ", without the span reader"
 _TOKENS = 48
 _RIGHT = 0.5
 """F1 from which an answer counts as right beside its confidence."""
@@ -67,6 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     told = f"how passages are read ({ask.SEQUENTIAL})"
     parser.add_argument("--readings", nargs="+", default=[ask.SEQUENTIAL], choices=ask.READINGS, help=told)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS, help="what is read (all of these)")
+    parser.add_argument("--unpointed", action="store_true", help="weigh without the span reader, too")
     weighed = "how many likely answers are weighed, 1 for none (as the settings say)"
     parser.add_argument("--beams", nargs="+", type=int, default=[workspace.settings().beams], help=weighed)
 
@@ -83,6 +86,9 @@ def run(arguments: argparse.Namespace) -> Report:
     if engine.taught is None:
         raise UsageError("The model in use was not taught to read.", "Use the default model: `memapp models use`.")
     with engine, workspace.remembered([collection], workspace.new_embedder(settings), engine) as [(_, memory)]:
+        points: dict[str, Point | None] = {"": memory.span_reader.spans if settings.span_reader else None}
+        if arguments.unpointed:
+            points[_UNPOINTED] = None
         workspace.note(f"Asking {len(collection.questions):,} questions.")
         for number, question in enumerate(collection.questions):
             read = _read(memory, question, number)
@@ -91,7 +97,9 @@ def run(arguments: argparse.Namespace) -> Report:
                     sampling = replace(ask.reading_sampling(settings), max_tokens=_TOKENS, beams=beams)
                     said = _said(engine.taught, question.text, hits, reading.Form(), how, sampling)
                     name = _READER[how] if beams > 1 else _READER[how] + _LIKELIEST
-                    _score_reader(found.setdefault((way, name), Values()), said, question, hits, settings.abstain_below)
+                    for mark, point in points.items():
+                        values = found.setdefault((way, name + mark), Values())
+                        _score_reader(values, said, question, hits, settings.abstain_below, point)
                 if arguments.plain and way != WAYS[3]:
                     said = _said(engine, question.text, hits, prompt.Plain(), ask.SEQUENTIAL, _PLAIN)
                     _score(found.setdefault((way, "plain"), Values()), said.beams[0].text if hits else "", question)
@@ -133,9 +141,11 @@ def _score(values: Values, text: str, question: Question) -> float:
     return right
 
 
-def _score_reader(values: Values, said: _Said, question: Question, hits: Sequence[Hit], bound: float) -> None:
+def _score_reader(
+    values: Values, said: _Said, question: Question, hits: Sequence[Hit], bound: float, point: Point | None = None
+) -> None:
     numbered = said.prompt.numbered if said.prompt else lambda _: None
-    best = candidates.chosen(question.text, said.beams, hits, numbered)
+    best = candidates.chosen(question.text, said.beams, hits, numbered, point)
     cited = best.cited
     right = _score(values, cite.unmarked(cited.text) if best.stands(bound) else "", question)
     values.sure.append(best.confidence)
@@ -205,7 +215,11 @@ def _gains(found: Found) -> list[str]:
             continue
         read = next(name for name in sorted(_READER.values(), key=len, reverse=True) if how.startswith(name))
         in_order = _READER[ask.SEQUENTIAL] + how.removeprefix(read)
-        others = {how + _LIKELIEST: "its likeliest", in_order: "the same one after another"}
+        others = {
+            how + _LIKELIEST: "its likeliest",
+            in_order: "the same one after another",
+            how + _UNPOINTED: "the same without the span reader",
+        }
         for other, name in others.items():
             if other == how or (way, other) not in found or way == WAYS[3]:
                 continue

@@ -8,30 +8,24 @@ before a runtime would have been loaded. The model itself is in minilm.py.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from memapp import device
-from memapp.errors import ModelError
 from memapp.models import minilm
+from memapp.models import minilm_runtime as runtime
 from memapp.protocols import EmbedderIdentity, TokenStates
 from memapp.settings import data_dir
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from memapp.models.minilm_runtime import Forward
     from memapp.types import Vectors
-
-    Forward = Callable[[NDArray[np.int64], NDArray[np.int64], Sequence[str]], list[Vectors]]
-    """Ids, mask and the names of outputs to those outputs, which the next call may overwrite."""
 
 BATCH_TOKENS = 2048
 """Padded tokens of one batch; larger ones fall out of the processor's cache."""
-BUCKET = 16
-"""Batches are padded to a multiple of this, so that a runtime meets few different shapes."""
 FEW_TOKENS = 128
 """Up to so many tokens NumPy is done before a runtime is loaded."""
 FEW_CALLS = 4
@@ -93,7 +87,7 @@ class MiniLMEmbedder:
     def prepare(self) -> None:
         """Checks the files, writes the ONNX graph and loads the runtime, so that no later call waits for it."""
         forward = self._forward_loaded()
-        padded = _padded([encoding.ids for encoding in self._encode(["ready"], special=True)])
+        padded = runtime.padded([encoding.ids for encoding in self._encode(["ready"], special=True)])
         with self._lock:
             forward(*padded, [VECTORS])
 
@@ -112,7 +106,7 @@ class MiniLMEmbedder:
         forward = self._forward_loaded()
         wanted = [VECTORS] if states is None else [VECTORS, STATES]
         for rows in _batches([len(ids) for ids in tokens]):
-            padded = _padded([tokens[row] for row in rows])
+            padded = runtime.padded([tokens[row] for row in rows])
             with self._lock:
                 outputs = forward(*padded, wanted)
                 vectors[rows] = outputs[0]
@@ -130,9 +124,9 @@ class MiniLMEmbedder:
     def _encode(self, texts: Sequence[str], special: bool, offsets: bool = False) -> list[Any]:
         with self._lock:
             if self._tokenizer is None:
-                self._tokenizer = _load_tokenizer(self._checked().tokenizer)
+                self._tokenizer = runtime.load_tokenizer(self._checked().tokenizer)
         encode = self._tokenizer.encode_batch if offsets else self._tokenizer.encode_batch_fast
-        encodings: list[Any] = encode([_well_formed(text) for text in texts], add_special_tokens=special)
+        encodings: list[Any] = encode([runtime.well_formed(text) for text in texts], add_special_tokens=special)
         return encodings
 
     def _checked(self) -> minilm.ModelFiles:
@@ -152,15 +146,8 @@ class MiniLMEmbedder:
         with self._lock:
             if self._forward is None:
                 graph = minilm.graph(self._checked(), self._folder)
-                choice = self._choice or device.embedder()
-                cuda = choice.runtime == "cuda"
-                self._forward = _load_cuda(graph) if cuda else _load_openvino(graph, choice.precision, self._threads)
+                self._forward = runtime.load(graph, self._choice or device.embedder(), self._threads)
             return self._forward
-
-
-def _well_formed(text: str) -> str:
-    """Lone surrogates, as undecodable bytes of a command line become, have no UTF-8 form."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _cut(ids: list[int]) -> list[int]:
@@ -172,79 +159,9 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     rows: list[int] = []
     for row in order:
-        if rows and (len(rows) + 1) * _width(lengths[row]) > BATCH_TOKENS:
+        if rows and (len(rows) + 1) * runtime.width(lengths[row]) > BATCH_TOKENS:
             yield rows
             rows = []
         rows.append(row)
     if rows:
         yield rows
-
-
-def _width(length: int) -> int:
-    return -(-length // BUCKET) * BUCKET
-
-
-def _padded(tokens: Sequence[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids and mask, both of shape (texts, width); 0 is padding in both."""
-    ids = np.zeros((len(tokens), _width(max(map(len, tokens)))), np.int64)
-    mask = np.zeros_like(ids)
-    for row, text in enumerate(tokens):
-        ids[row, : len(text)] = text
-        mask[row, : len(text)] = 1
-    return ids, mask
-
-
-# Runtimes
-
-
-def _load_tokenizer(path: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def _load_openvino(graph: Path, precision: str, threads: int) -> Forward:
-    import openvino
-
-    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-    if threads:
-        config["INFERENCE_NUM_THREADS"] = threads
-    try:
-        request = openvino.Core().compile_model(str(graph), "CPU", config).create_infer_request()
-    except RuntimeError as error:
-        raise _broken("OpenVINO", graph, error) from error
-
-    def forward(ids: NDArray[np.int64], mask: NDArray[np.int64], wanted: Sequence[str]) -> list[Vectors]:
-        try:
-            outputs = request.infer({"ids": ids, "mask": mask}, share_inputs=True, share_outputs=True)
-        except RuntimeError as error:
-            raise _broken("OpenVINO", graph, error) from error
-        return [outputs[name] for name in wanted]
-
-    return forward
-
-
-def _load_cuda(graph: Path) -> Forward:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ModelError("ONNX Runtime is not installed.", 'Install it: pip install "memapp[gpu]".') from error
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        raise ModelError("This ONNX Runtime has no CUDA.", 'Replace it: pip install "memapp[gpu]".')
-    try:
-        session = onnxruntime.InferenceSession(str(graph), providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own errors have no common base
-        raise _broken("ONNX Runtime", graph, error) from error
-
-    def forward(ids: NDArray[np.int64], mask: NDArray[np.int64], wanted: Sequence[str]) -> list[Vectors]:
-        outputs: list[Vectors] = session.run(list(wanted), {"ids": ids, "mask": mask})
-        return outputs
-
-    return forward
-
-
-def _broken(name: str, graph: Path, error: Exception) -> ModelError:
-    return ModelError(f"{name} cannot run {graph}: {error}.", "Remove the folder of that file; it is written again.")

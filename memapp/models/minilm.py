@@ -96,14 +96,20 @@ def check(files: ModelFiles, folder: Path) -> None:
 
 
 def graph(files: ModelFiles, folder: Path) -> Path:
-    """The ONNX file in `folder`, written on first use. Safe when several processes do it at once.
+    """The embedder's ONNX file in `folder`, as `graph_of`."""
+    return graph_of(folder, GRAPH_FILE, WEIGHTS_SHA256, lambda: read_weights(files.weights))
+
+
+def graph_of(folder: Path, name: str, source: str, weights: Callable[[], Weights]) -> Path:
+    """The ONNX file of these weights in `folder`, written on first use or when `source`, the hash of what they are read
+    from, is another. Safe when several processes do it at once.
 
     Raises ModelError when `folder` cannot be written.
     """
-    path = folder / GRAPH_FILE
+    path = folder / name
     known = _read_manifest(folder)
     recorded = known.get("graph")
-    if recorded and path.is_file():
+    if recorded and known.get("source") == source and path.is_file():
         now = _stamp(path, recorded.sha256)
         if now == recorded:
             return path
@@ -112,10 +118,10 @@ def graph(files: ModelFiles, folder: Path) -> Path:
             return path
     from memapp.models.minilm_onnx import build
 
-    model = build(read_weights(files.weights))
+    model = build(weights())
     _write(path, model)
     made = _stamp(path, hashlib.sha256(model).hexdigest())
-    _write_manifest(folder, {**known, "dimension": DIMENSION, "source": WEIGHTS_SHA256, "graph": made})
+    _write_manifest(folder, {**known, "dimension": DIMENSION, "source": source, "graph": made})
     return path
 
 

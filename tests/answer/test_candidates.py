@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memapp.answer import candidates, cite
+from memapp.answer import candidates, cite, pointing
+from memapp.protocols import Spans
 from memapp.types import Beam, Hit, Passage, Piece
 
 BOILER = (
@@ -125,6 +129,62 @@ def test_words_of_the_question_that_the_passage_lacks_lower_the_confidence() -> 
         return candidates.chosen(question, [Beam(" Hans Meier [1]", -0.5, 4)], HITS, numbered).confidence
 
     assert sure("Who serviced the boiler?") > sure("Who serviced the sauna?") > sure("Who built the sauna?") > 0
+
+
+def pointing_at(answer: str, nothing: float = -9.0) -> pointing.Point:
+    """A span reader that is sure of one answer, where a passage says it."""
+
+    def point(question: str, passages: Sequence[str]) -> list[Spans]:
+        return [spans(passage) for passage in passages]
+
+    def spans(passage: str) -> Spans:
+        words = [match.span() for match in re.finditer(r"[\w-]+|[^\w\s]", passage)]
+        where = pointing.places(passage, words, answer)
+        starts, ends = np.full(len(words), -9.0, np.float32), np.full(len(words), -9.0, np.float32)
+        for first, last in where:
+            starts[first] = ends[last] = -0.1
+        return Spans(np.array(words, np.int32).reshape(-1, 2), starts, ends, nothing)
+
+    return point
+
+
+def test_what_the_span_reader_points_at_is_preferred() -> None:
+    beams = [Beam(" 4 March 2026 [1]", -0.9, 5), Beam(" March 2028 [1]", -1.4, 5), Beam(" 9 May 2011 [2]", -2.0, 5)]
+    question = "When was it serviced or bought?"
+    for answer in ("4 March 2026", "March 2028", "9 May 2011"):
+        one = candidates.weighed(question, beams, HITS, numbered, pointing_at(answer))[0]
+        assert one.text == answer
+        assert one.sentence is not None
+
+
+def test_what_the_span_reader_does_not_find_is_still_an_answer() -> None:
+    beams = [Beam(" Hans Maier [1]", -0.1, 4), Beam(" [0]", -3.0, 3)]
+    (one, none) = candidates.weighed("Who painted it?", beams, HITS, numbered, pointing_at("Hans Meier"))
+    assert (one.text, one.sentence, none.text) == ("Hans Maier", None, "")
+    assert math.isfinite(one.score)
+    assert none.score == none.logprob == -3.0
+
+
+def test_a_span_reader_that_holds_the_passage_for_silent_lowers_the_confidence() -> None:
+    def sure(nothing: float) -> float:
+        beams = [Beam(" Hans Meier [1]", -0.5, 4)]
+        point = pointing_at("Hans Meier", nothing)
+        return candidates.chosen("Who serviced the boiler?", beams, HITS, numbered, point).confidence
+
+    assert sure(-20.0) > sure(-6.0) > sure(-0.1) > 0
+
+
+def test_passages_of_no_candidate_are_not_pointed_at() -> None:
+    read: list[str] = []
+
+    def point(question: str, passages: Sequence[str]) -> list[Spans]:
+        read.extend(passages)
+        return list(pointing_at("Hans Meier")(question, passages))
+
+    candidates.weighed("Who serviced it?", [Beam(" Hans Meier [1]", -0.5, 4)], HITS, numbered, point)
+    assert read == [f"Note\n{BOILER}"]
+    candidates.weighed("Who serviced it?", [Beam(" [0]", -0.5, 3)], HITS, numbered, point)
+    assert len(read) == 1
 
 
 BOOKS = "In March I read The Salt Road. Night Ferry I read in July. The cellar is damp."

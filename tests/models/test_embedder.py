@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from memapp import device
 from memapp.errors import ModelError
 from memapp.models import embedder as module
-from memapp.models import minilm
+from memapp.models import minilm, minilm_runtime
 from memapp.models.embedder import MiniLMEmbedder
 from memapp.types import Vectors
 
@@ -74,7 +74,7 @@ def test_onnx_runtime_agrees_with_numpy_in_both_outputs(
     runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(str(folder / minilm.GRAPH_FILE), providers=["CPUExecutionProvider"])
     tokens = [module._cut(encoding.ids) for encoding in embed._encode(TEXTS, special=True)]
-    ids, mask = module._padded(tokens)
+    ids, mask = minilm_runtime.padded(tokens)
     vectors, states = session.run(["embedding", "tokens"], {"ids": ids, "mask": mask})
     assert cosines(vectors, reference).min() > 0.99999
     expected = minilm.encode_one(minilm.read_weights(minilm.locate().weights), np.array(tokens[0]))[1]
@@ -174,11 +174,11 @@ def test_identity_is_that_of_the_weights(embed: MiniLMEmbedder) -> None:
 def test_a_runtime_is_loaded_only_when_it_pays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Path] = []
 
-    def load(graph: Path, precision: str, threads: int) -> module.Forward:
+    def load(graph: Path, precision: str, threads: int) -> minilm_runtime.Forward:
         loaded.append(graph)
         return lambda ids, mask, wanted: [np.ones((len(ids), 384), np.float32)]
 
-    monkeypatch.setattr(module, "_load_openvino", load)
+    monkeypatch.setattr(minilm_runtime, "_load_openvino", load)
     lasting = MiniLMEmbedder(folder, F32)
     for _ in range(module.FEW_CALLS):
         lasting.embed(["short"])
@@ -241,7 +241,7 @@ def test_a_graph_that_the_runtime_refuses_is_an_error_with_a_hint(tmp_path: Path
     graph = tmp_path / "broken.onnx"
     graph.write_bytes(b"no graph")
     with pytest.raises(ModelError, match="OpenVINO cannot run") as caught:
-        module._load_openvino(graph, "f32", 0)
+        minilm_runtime._load_openvino(graph, "f32", 0)
     assert caught.value.hint
 
 
@@ -262,6 +262,6 @@ def test_batches_hold_every_row_once_within_the_budget(lengths: list[int]) -> No
     batches = list(module._batches(lengths))
     assert sorted(row for rows in batches for row in rows) == list(range(len(lengths)))
     for rows in batches:
-        width = module._width(max(lengths[row] for row in rows))
+        width = minilm_runtime.width(max(lengths[row] for row in rows))
         assert width * len(rows) <= module.BATCH_TOKENS
-        assert width % module.BUCKET == 0
+        assert width % minilm_runtime.BUCKET == 0
