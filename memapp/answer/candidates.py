@@ -25,9 +25,11 @@ has what each gives, set by set."""
 NOTHING, LACKING, TEMPERATURE = 2.0, 4.0, 2.0
 """What is added to the log-probability that nothing tells, always and for the share of the question's words that the
 passage of the answer lacks; and what all scores are divided by to become a confidence."""
-POINTED, DOUBTED, LEAST = 0.5, 0.5, -12.0
-"""How much the span reader's log-probability of an answer in its passage counts, and that of the passage telling
-nothing; and what it is at least, in nats."""
+POINTED, LEAST = 0.5, -12.0
+"""How much the span reader's log-probability of an answer in its passage counts, and what that is at least, in nats."""
+SURE = 0.5
+"""How much of that counts for the confidence, as does what it holds of the passage telling nothing: it is surer of what
+it points at than of its being told."""
 BEHIND = 3.0
 """Nats by which a further answer may score less than the best one, where several are asked for."""
 REACH = 8.0
@@ -59,8 +61,10 @@ class Candidate:
     sentence: cite.Sentence | None
     """The sentence that says it; None where none does."""
     score: float
-    doubt: float = 0.0
-    """What the span reader adds to the log-probability that nothing tells, in nats."""
+    pointed: float = 0.0
+    """What of the score is the span reader's."""
+    untold: float = 0.0
+    """What the span reader holds of its passage telling nothing, on the same scale."""
 
 
 def chosen(
@@ -110,9 +114,13 @@ def _overlap(one: set[str], other: set[str]) -> bool:
 def _confidence(best: Candidate, found: Sequence[Candidate], asked: set[str]) -> float:
     passage = best.sentence.hit.passage if best.sentence else None
     lacking = 1 - _share(asked, set(cite.words(f"{passage.title}\n{passage.text}"))) if passage else 1.0
-    nothing = _untold(found) + NOTHING + LACKING * lacking + best.doubt
-    scores = [one.score for one in found if one.text]
-    return 1 / sum(math.exp((score - best.score) / TEMPERATURE) for score in [*scores, nothing])
+    nothing = _untold(found) + NOTHING + LACKING * lacking + SURE * best.untold
+    scores = [_sure(one) for one in found if one.text]
+    return 1 / sum(math.exp((score - _sure(best)) / TEMPERATURE) for score in [*scores, nothing])
+
+
+def _sure(one: Candidate) -> float:
+    return one.score - (1 - SURE) * one.pointed
 
 
 def _untold(found: Sequence[Candidate]) -> float:
@@ -152,12 +160,13 @@ def _pointed(question: str, found: Sequence[Candidate], point: Point) -> list[Ca
     spans = dict(zip(shown, point(question, list(shown.values())), strict=True)) if shown else {}
     made = []
     for one in found:
-        likely, doubt = LEAST, 0.0
+        likely, untold = LEAST, 0.0
         if one.sentence:
             rank = one.sentence.hit.rank
             likely = max(likely, pointing.logprob(spans[rank], shown[rank], one.text))
-            doubt = DOUBTED * max(LEAST, spans[rank].nothing)
-        made.append(replace(one, score=one.score + POINTED * likely, doubt=doubt) if one.text else one)
+            untold = POINTED * max(LEAST, spans[rank].nothing)
+        pointed = POINTED * likely
+        made.append(replace(one, score=one.score + pointed, pointed=pointed, untold=untold) if one.text else one)
     return made
 
 
