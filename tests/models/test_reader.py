@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from memapp.models.catalog import bundled_path
 from memapp.models.llama import LlamaEngine
 from memapp.models.native import Options
 from memapp.models.opening import READER
+from memapp.models.span_reader import MiniLMSpanReader
+from memapp.protocols import Spans
 from memapp.settings import Settings, shipped
 from memapp.types import Done, Finish, Hit, Message, Passage, Piece, Sampling, Token
 
@@ -131,6 +133,28 @@ def test_answers_of_a_memory_are_short_and_cited(tmp_path: Path, how: str) -> No
         if how == "set":
             assert again.reading is not None
             assert again.reading.restored > 0
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_span_reader_takes_part_unless_it_is_turned_off(engine: LlamaEngine, tmp_path: Path, on: bool) -> None:
+    read: list[tuple[str, list[str]]] = []
+
+    class Watched(MiniLMSpanReader):
+        def spans(self, question: str, passages: Sequence[str]) -> list[Spans]:
+            read.append((question, list(passages)))
+            return super().spans(question, passages)
+
+    settings = Settings(span_reader=on, answer_tokens=48)
+    with Memory.open(tmp_path / "m.db", engine=engine, settings=settings) as memory:
+        memory._span_reader = Watched(threads=1)
+        memory.add(KEEPER, id="keeper", title="Keeper")
+        memory.add(MILL, id="mill", title="Mill")
+        memory.prepare()
+        assert bool(read) == on
+        read.clear()
+        assert memory.ask("Who is the miller at Brae?").text == "Ingrid Moe [1]"
+    assert {question for question, _ in read} == ({"Who is the miller at Brae?"} if on else set())
+    assert any(f"Mill\n{MILL}" in passages for _, passages in read) == on
 
 
 def test_states_of_the_reader_are_not_those_of_the_plain_model(engine: LlamaEngine) -> None:
