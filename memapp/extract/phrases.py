@@ -53,7 +53,7 @@ def aliases(phrase: str) -> tuple[str, ...]:
         cuts = [normal(cut.sub("", form)) for form in (own, shorter, *forms)]
         forms += [form for form in cuts if " " in form]
     if phrase.split()[-1][:1].islower():
-        forms.append(_singular(own))
+        forms.append(normal(_singular(own)))
     return tuple(form for form in dict.fromkeys([shorter, *forms]) if form != own and _names(form))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from memapp.extract.phrases import LONGEST, aliases, normal, stretches
@@ -125,6 +125,7 @@ def test_others_do_not(one: str, other: str) -> None:
 
 
 @given(st.text(max_size=60))
+@example("000\rs")
 def test_aliases_are_normal_forms_other_than_its_own(phrase: str) -> None:
     forms = aliases(phrase)
     assert normal(phrase) not in forms
