@@ -97,7 +97,7 @@ class Settings:
     likeliest as it is."""
     span_reader: bool = True
     """Whether a small model that points at answers, the embedder's encoder taught to, also reads the passages of these
-    and counts in weighing them. Takes 30 to 60 ms a passage on two cores."""
+    and counts in weighing them."""
     hops: bool = True
     """Whether the reader answers a question that names something by another fact, or compares two things, by one
     question after another. Each takes as long as an answer."""

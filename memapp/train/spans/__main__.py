@@ -1,6 +1,6 @@
 """`python -m memapp.train.spans {prepare,fit,pack}`: makes the span reader that ships, in three steps.
 
-`prepare --data FOLDER --readings FILE` takes a minute or two; `fit --readings FILE --out FOLDER` needs torch and takes
+`prepare --data FOLDER --readings FILE` takes some minutes; `fit --readings FILE --out FOLDER` needs torch and takes
 an hour on two cores; `pack --fitted FOLDER` writes data/weights/spans.safetensors and its manifest.
 """
 

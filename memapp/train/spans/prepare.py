@@ -95,7 +95,7 @@ def prepare(folder: Path, tokenizer: Any, embedder: Embedder, seed: int = 0) -> 
 
 
 def _asked(folder: Path, name: str, embedder: Embedder) -> Iterator[_Reading]:
-    """Each question with its passage, and once with a near one that does not tell."""
+    """Each question with its passage, and where it trains also with each near one that does not tell."""
     (collection,) = load(folder / f"{name}.json", folder / f"{name}_corpus.json")
     records = {record.id: number for number, record in enumerate(collection.records)}
     shown = [reading.passage(record.title, record.text) for record in collection.records]
