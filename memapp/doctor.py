@@ -121,11 +121,11 @@ def _embedder() -> Iterator[Check]:
 
 
 def _span_reader() -> Iterator[Check]:
-    from memapp.models import span_reader
+    from memapp.models import span_reader, weights
     from memapp.settings import shipped
 
     path = shipped(span_reader.WEIGHTS)
-    span_reader.read_weights(path)  # raises, and says why
+    weights.read(path, span_reader.TRAINING)  # raises, and says why
     graph = data_dir() / "models" / span_reader.NAME / span_reader.GRAPH_FILE
     state = f"{graph}" if graph.is_file() else "not yet; the first answer makes it"
     yield Check("span reader", True, f"{path}, as its manifest says")

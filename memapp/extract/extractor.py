@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memapp.errors import ModelDamaged
 from memapp.extract import rules, tagger
 from memapp.extract.phrases import normal
 from memapp.extract.words import words
+from memapp.models import weights
 from memapp.protocols import TokenStates
 from memapp.settings import shipped
 from memapp.types import Extraction, Passage
@@ -100,20 +98,8 @@ class RuleExtractor:
 
 def read_weights(path: Path) -> tuple[Weights, str]:
     """The tagger's weights and the sha256 of their file. Raises ModelDamaged where the manifest beside it differs."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    hint = "Reinstall memapp, or train it anew: python -m memapp.train.tagger."
-    try:
-        content = path.read_bytes()
-        manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        weights = {name: value.astype(np.float32) for name, value in load(content).items()}
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelDamaged(f"{path} cannot be read: {error}.", hint) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if not isinstance(manifest, dict) or manifest.get("sha256") != digest:
-        raise ModelDamaged(f"{path} is not what {path.stem}.json says: its sha256 differs.", hint)
-    return weights, digest
+    found = weights.read(path, "memapp.train.tagger")
+    return {name: value.astype(np.float32) for name, value in found.tensors.items()}, found.sha256
 
 
 def _extraction(passage: Passage, spans: list[tuple[int, int]]) -> Extraction:

@@ -7,8 +7,6 @@ bits a number with a scale for each row.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memapp import device
-from memapp.errors import ModelDamaged
 from memapp.models import minilm
 from memapp.models import minilm_runtime as runtime
+from memapp.models import weights as shipping
 from memapp.protocols import Spans
 from memapp.settings import data_dir, shipped
 
@@ -42,7 +40,8 @@ QUESTION_TOKENS = 48
 """Of a question; what comes behind is not read."""
 _BEGIN, _SEPARATOR = 101, 102
 _STATES = "tokens"
-_HINT = "Reinstall memapp, or train it anew: python -m memapp.train.spans."
+TRAINING = "memapp.train.spans"
+"""What makes the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +113,17 @@ class MiniLMSpanReader:
             if self._loaded is None:
                 files = minilm.locate()
                 minilm.check(files, self._folder)
-                learned, digest = read_weights(self._path or shipped(WEIGHTS))
+                found = shipping.read(self._path or shipped(WEIGHTS), TRAINING)
+                learned = found.tensors
                 graph = minilm.graph_of(
-                    self._folder, GRAPH_FILE, digest, lambda: merged(minilm.read_weights(files.weights), learned)
+                    self._folder, GRAPH_FILE, found.sha256, lambda: merged(minilm.read_weights(files.weights), learned)
                 )
                 self._loaded = _Loaded(
                     runtime.load_tokenizer(files.tokenizer),
                     runtime.load(graph, self._choice or device.embedder(), self._threads),
                     learned[HEAD],
                     learned[HEAD_BIAS],
-                    digest,
+                    found.sha256,
                 )
             return self._loaded
 
@@ -173,20 +173,3 @@ def reduced(base: Weights, learned: Mapping[str, Vectors]) -> dict[str, NDArray[
         found[name] = np.round(change / scale).astype(np.int8)
         found[name + SCALE] = scale
     return found
-
-
-def read_weights(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
-    """What was learned, and the sha256 of the file. Raises ModelDamaged where the manifest beside it differs."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        content = path.read_bytes()
-        manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        weights = load(content)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelDamaged(f"{path} cannot be read: {error}.", _HINT) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if not isinstance(manifest, dict) or manifest.get("sha256") != digest:
-        raise ModelDamaged(f"{path} is not what {path.stem}.json says: its sha256 differs.", _HINT)
-    return weights, digest

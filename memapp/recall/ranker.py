@@ -7,8 +7,6 @@ Boosting Machine, 2001). It holds for the layers and the embedder that it was tr
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memapp.errors import ModelDamaged
+from memapp.models import weights
 from memapp.models.minilm import WEIGHTS_SHA256
 from memapp.protocols import EmbedderIdentity
 from memapp.recall.features import NAMES
@@ -83,19 +82,11 @@ def anchored(log_odds: NDArray[np.float64], features: NDArray[np.float32]) -> ND
 @functools.lru_cache(maxsize=1)
 def load(path: Path | None = None) -> tuple[Trees, Mapping[str, Any]]:
     """The trees and their manifest. Raises ModelMissing, or ModelDamaged when they are not what was made."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as arrays
-
     path = path or shipped(WEIGHTS)
-    hint = "Reinstall memapp, or train it anew: python -m memapp.train.ranker."
-    try:
-        content = path.read_bytes()
-        manifest = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        found = arrays(content)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ModelDamaged(f"{path} cannot be read: {error}.", hint) from error
-    if manifest["sha256"] != hashlib.sha256(content).hexdigest() or tuple(manifest["features"]) != NAMES:
-        raise ModelDamaged(f"{path} is not what {path.stem}.json says, or was made for other features.", hint)
+    read = weights.read(path, "memapp.train.ranker")
+    found, manifest = read.tensors, read.manifest
+    if tuple(manifest["features"]) != NAMES:
+        raise ModelDamaged(f"{path} was made for other features.", "Train it anew: python -m memapp.train.ranker.")
     depth = int(manifest["depth"])
     return Trees(
         **{name: found[name] for name in ("feature", "threshold", "left", "right", "value")}, depth=depth

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from memapp import device
 from memapp.answer import pointing
 from memapp.errors import ModelDamaged
-from memapp.models import minilm, span_reader
+from memapp.models import minilm, span_reader, weights
 from memapp.models.span_reader import MiniLMSpanReader
 from memapp.protocols import Spans
 from memapp.settings import shipped
@@ -101,11 +101,11 @@ def test_what_cannot_be_encoded_and_what_is_too_long_is_read_as_far_as_it_goes(r
 
 def test_numpy_and_both_precisions_agree(reader: MiniLMSpanReader, folder: Path) -> None:
     files = minilm.locate()
-    learned, _ = span_reader.read_weights(shipped(span_reader.WEIGHTS))
-    weights = span_reader.merged(minilm.read_weights(files.weights), learned)
+    learned = weights.read(shipped(span_reader.WEIGHTS), span_reader.TRAINING).tensors
+    whole = span_reader.merged(minilm.read_weights(files.weights), learned)
     (found,) = reader.spans("Who sewed the sails?", [NOTE])
     read = span_reader.pair(reader._ready().tokenizer, "Who sewed the sails?", NOTE)
-    states = minilm.encode_one(weights, np.array(read.ids))[1]
+    states = minilm.encode_one(whole, np.array(read.ids))[1]
     expected = span_reader._spans(read, states @ learned["head.weight"].T + learned["head.bias"])
     np.testing.assert_allclose(found.starts, expected.starts, atol=1e-2)
     (rough,) = MiniLMSpanReader(folder=folder, choice=BF16, threads=1).spans("Who sewed the sails?", [NOTE])
@@ -148,12 +148,12 @@ def test_the_graph_is_written_anew_for_other_weights(reader: MiniLMSpanReader, f
     same = MiniLMSpanReader(folder=kept, choice=F32, threads=1)
     assert same.identity == reader.identity
     assert (kept / span_reader.GRAPH_FILE).stat().st_mtime_ns == before
-    weights = tmp_path / "spans.safetensors"
+    path = tmp_path / "spans.safetensors"
     content = shipped(span_reader.WEIGHTS).read_bytes()
-    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    digest = minilm._sha256(weights)
-    weights.with_suffix(".json").write_text(json.dumps({"sha256": digest}))
-    other = MiniLMSpanReader(weights, kept, F32, 1)
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    digest = minilm._sha256(path)
+    path.with_suffix(".json").write_text(json.dumps({"sha256": digest}))
+    other = MiniLMSpanReader(path, kept, F32, 1)
     assert other.identity.endswith(digest)
     assert (kept / span_reader.GRAPH_FILE).stat().st_mtime_ns != before
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install '
 
 from safetensors.numpy import load_file  # noqa: E402
 
-from memapp.models import minilm, span_reader  # noqa: E402
+from memapp.models import minilm, span_reader, weights  # noqa: E402
 from memapp.train.minilm_torch import MiniLM  # noqa: E402
 from memapp.train.ragged import Ragged  # noqa: E402
 from memapp.train.spans import fit, pack  # noqa: E402
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.models
 
 
 def test_torch_and_numpy_agree() -> None:
-    weights = minilm.read_weights(minilm.locate().weights)
+    base = minilm.read_weights(minilm.locate().weights)
     ids = np.array([101, 2040, 2081, 1996, 3103, 102])
-    expected = minilm.encode_one(weights, ids)[1]
+    expected = minilm.encode_one(base, ids)[1]
     padded = torch.tensor([[*ids, 0, 0]])
     with torch.no_grad():
-        found = MiniLM(weights)(padded, padded > 0)[0, : len(ids)].numpy()
+        found = MiniLM(base)(padded, padded > 0)[0, : len(ids)].numpy()
     assert np.abs(found - expected).max() < 0.15  # products in bfloat16
     cosine = (found * expected).sum() / np.linalg.norm(found) / np.linalg.norm(expected)
     assert cosine > 0.999
@@ -54,7 +54,7 @@ def test_it_learns_to_point_at_a_mark_and_writes_what_ships(tmp_path: Path) -> N
     assert figures["F1"] > 0.8
     run.write(tmp_path)
     assert pack.main(["--fitted", str(tmp_path), "--out", str(tmp_path / "out.safetensors")]) == 0
-    learned, _ = span_reader.read_weights(tmp_path / "out.safetensors")
+    learned = weights.read(tmp_path / "out.safetensors", span_reader.TRAINING).tensors
     whole = load_file(tmp_path / "spans.safetensors")
     again = span_reader.merged(minilm.read_weights(minilm.locate().weights), learned)
     name = "encoder.layer.5.output.dense.weight"

@@ -14,8 +14,9 @@ from memapp.models import minilm
 from memapp.models.embedder import MiniLMEmbedder
 from memapp.models.minilm_runtime import load_tokenizer
 from memapp.train import ragged
+from memapp.train.reader.prepare import SETS, SPARE
 from memapp.train.spans import cloze
-from memapp.train.spans.prepare import ARTICLES, ASKED, KEPT, MADE, SETS, SPARE, Readings, prepare
+from memapp.train.spans.prepare import ARTICLES, ASKED, KEPT, MADE, Readings, prepare
 
 pytestmark = pytest.mark.models
 

@@ -57,8 +57,8 @@ def prepare(folder: Path, model: Model, embedder: Embedder) -> Pieces:
     records: dict[tuple[str, str], int] = {}
     asked = [one for name in SETS for one in _questions(folder, name, records)]
     of_questions = len(records)
-    measured = {_article(title) for title, _ in records if held_out(title)}
-    texts = [*records, *(one for one in _others(folder) if _article(one[0]) not in measured)]
+    measured = {article(title) for title, _ in records if held_out(title)}
+    texts = [*records, *(one for one in _others(folder) if article(one[0]) not in measured)]
     hidden = np.array([held_out(title) for title, _ in records] + [False] * (len(texts) - of_questions))
     passages = [reading.passage(title, text) for title, text in texts]
     vectors = embedder.embed(passages)
@@ -79,7 +79,7 @@ def prepare(folder: Path, model: Model, embedder: Embedder) -> Pieces:
     )
 
 
-def _article(title: str) -> str:
+def article(title: str) -> str:
     """What two spellings of a title share."""
     return reading.flat(title.replace("_", " ")).casefold()
 

@@ -6,20 +6,15 @@ an hour on two cores; `pack --fitted FOLDER` writes data/weights/spans.safetenso
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
 
-STEPS = ("prepare", "fit", "pack")
+from memapp.train import steps
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does one step. What a step needs is imported by it alone."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] not in STEPS:
-        sys.stderr.write(f"{__doc__}\n")
-        return 2
-    return int(importlib.import_module(f"memapp.train.spans.{given[0]}").main(given[1:]))
+    """Does one step."""
+    return steps.run("memapp.train.spans", __doc__, arguments)
 
 
 if __name__ == "__main__":

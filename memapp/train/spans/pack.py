@@ -12,7 +12,8 @@ from pathlib import Path
 from safetensors.numpy import load_file, save_file
 
 from memapp.models import minilm, span_reader
-from memapp.train.spans.prepare import ARTICLES, SETS, SPARE
+from memapp.train.reader.prepare import SETS, SPARE
+from memapp.train.spans.prepare import ARTICLES
 
 OUT = Path("data") / span_reader.WEIGHTS
 

@@ -25,11 +25,9 @@ from memapp.models.span_reader import pair
 from memapp.protocols import Embedder
 from memapp.train import ragged
 from memapp.train.ragged import Ints, Ragged
+from memapp.train.reader.prepare import SETS, SPARE, article
 from memapp.train.spans import cloze
 
-SETS = ("singlehop/squad1190", "singlehop/nq2655")
-SPARE = ("multihop/musique_train100", "multihop/hotpot_train100", "multihop/wiki2_train500")
-"""Sets whose passages, not whose questions, are used."""
 ARTICLES = ("text/wikitext2_valid", "text/wikitext2_test")
 MADE, ASKED, KEPT = range(3)
 """Where a question is from: made of a statement, of the data, or of its part for measuring."""
@@ -148,21 +146,16 @@ def _texts(folder: Path) -> list[tuple[str, str]]:
     for name in SETS:
         for record in load_corpus(folder / f"{name}_corpus.json"):
             if held_out(record.title):
-                measured.add(_article(record.title))
+                measured.add(article(record.title))
             else:
                 kept.append((record.title, record.text))
     for name in SPARE:
         spare += [(record.title, record.text) for record in load_corpus(folder / f"{name}_corpus.json")]
     for name in ARTICLES:
         spare += _parts((folder / f"{name}.txt").read_text(encoding="utf-8"))
-    kept += [one for one in spare if _article(one[0]) not in measured]
+    kept += [one for one in spare if article(one[0]) not in measured]
     flat = ((title.replace("_", " "), " ".join(text.split())) for title, text in kept)
     return [one for one in dict.fromkeys(flat) if len(one[1].split()) >= _LEAST]
-
-
-def _article(title: str) -> str:
-    """What two spellings of a title share."""
-    return reading.flat(title.replace("_", " ")).casefold()
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
