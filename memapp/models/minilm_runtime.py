@@ -5,6 +5,8 @@ A run is a function of two arrays, so whoever batches knows nothing of a runtime
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     Forward = Callable[[NDArray[np.int64], NDArray[np.int64], Sequence[str]], list[Vectors]]
     """Ids, mask and the names of outputs to those outputs, which the next call may overwrite."""
 
+_OPENVINO = threading.Lock()
 BUCKET = 16
 """Batches are padded to a multiple of this, so that a runtime meets few different shapes."""
 
@@ -61,14 +64,26 @@ def load_tokenizer(path: Path) -> Any:
     return tokenizer
 
 
-def _load_openvino(graph: Path, precision: str, threads: int) -> Forward:
+@functools.cache
+def _openvino() -> Any:
+    """OpenVINO, one for the process and until it ends; call it under _OPENVINO.
+
+    Each Core puts a signal stack of its own into the thread that makes it. Two that go in the order in which they came
+    leave one behind that is unmapped, and the next Ctrl-C is a crash.
+    """
     import openvino
 
+    return openvino.Core()
+
+
+def _load_openvino(graph: Path, precision: str, threads: int) -> Forward:
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     if threads:
         config["INFERENCE_NUM_THREADS"] = threads
     try:
-        request = openvino.Core().compile_model(str(graph), "CPU", config).create_infer_request()
+        with _OPENVINO:
+            core = _openvino()
+        request = core.compile_model(str(graph), "CPU", config).create_infer_request()
     except RuntimeError as error:
         raise _broken("OpenVINO", graph, error) from error
 

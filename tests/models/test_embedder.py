@@ -257,6 +257,20 @@ def test_the_first_short_question_loads_no_runtime(folder: Path) -> None:
     subprocess.run([sys.executable, "-c", program, str(folder)], check=True)
 
 
+def test_ctrl_c_can_be_caught_after_embedders_are_gone(folder: Path) -> None:
+    program = (
+        "import gc, signal, sys; from pathlib import Path\n"
+        "from memapp.models.embedder import MiniLMEmbedder\n"
+        "made = [MiniLMEmbedder(Path(sys.argv[1]), threads=1) for _ in range(2)]\n"
+        "for one in made: one.prepare()\n"
+        "del one; made.pop(0); gc.collect(); made.pop(0); gc.collect()\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try: signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt: sys.exit(7)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(folder)]).returncode == 7
+
+
 @given(st.lists(st.integers(2, 512), max_size=200))
 def test_batches_hold_every_row_once_within_the_budget(lengths: list[int]) -> None:
     batches = list(module._batches(lengths))
